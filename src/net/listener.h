@@ -1,0 +1,40 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "net/stream.h"
+
+namespace postern::net {
+
+/// A listening socket on one loop.
+///
+/// Threads  its loop's thread only, except open().
+/// Limits   when the process is out of descriptors it pauses for a moment and goes on.
+class Listener {
+ public:
+  struct Impl;
+  /// TCP with SO_REUSEPORT, so that each loop has its own; an IPv6 socket is IPv6 only. Port 0: the system chooses.
+  /// Errors: Denied (no right to the port), Unavailable (in use, no such address).
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Loop& loop, const Endpoint& endpoint);
+  /// A socket that already listens (systemd). Several loops may adopt duplicates of one.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> adopt(Loop& loop, int fd);
+  /// A unix socket with permission bits `mode`; a stale file is replaced.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open_unix(Loop& loop, const std::string& path, mode_t mode);
+
+  explicit Listener(std::unique_ptr<Impl> impl);
+  ~Listener();
+
+  [[nodiscard]] Endpoint local() const;
+  /// Accepts until close(). `on_connection` runs on the loop and must not block.
+  void serve(std::function<void(Stream)> on_connection);
+  void close();
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace postern::net

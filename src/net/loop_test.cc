@@ -1,0 +1,134 @@
+#include "net/loop.h"
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "net/completion.h"
+#include "net/event.h"
+#include "net/offload.h"
+
+namespace postern::net {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+Task<int> add(int a, int b) { co_return a + b; }
+
+Task<int> sum_to(int n) {
+  int total = 0;
+  for (int i = 1; i <= n; ++i) {
+    const int next = co_await add(total, i);
+    total = next;
+  }
+  co_return total;
+}
+
+Task<> store_sum(Loop& loop, int& out) {
+  out = co_await sum_to(60'000);  // deep recursion would overflow the stack: a task that does not wait is not nested
+  loop.stop();
+}
+
+TEST(Task, ReturnsValuesWithoutGrowingTheStack) {
+  Loop loop;
+  int out = 0;
+  loop.spawn(store_sum(loop, out));
+  loop.run();
+  EXPECT_EQ(out, 1'800'030'000);
+  EXPECT_EQ(loop.task_count(), 0U);
+}
+
+Task<> append_after(Loop& loop, milliseconds pause, std::string& out, char c) {
+  co_await loop.sleep_until(steady_clock::now() + pause);
+  out += c;
+  if (out.size() == 3) loop.stop();
+}
+
+TEST(Loop, SleepersWakeInOrderOfTheirDeadlines) {
+  Loop loop;
+  std::string out;
+  loop.spawn(append_after(loop, milliseconds(30), out, 'c'));
+  loop.spawn(append_after(loop, milliseconds(1), out, 'a'));
+  loop.spawn(append_after(loop, milliseconds(10), out, 'b'));
+  loop.run();
+  EXPECT_EQ(out, "abc");
+}
+
+Task<> hold(Loop& loop, std::shared_ptr<int> held) {
+  co_await loop.sleep_until(SteadyTime::max());
+  *held = 1;
+}
+
+TEST(Loop, DestroysTasksThatStillWait) {
+  auto held = std::make_shared<int>(0);
+  {
+    Loop loop;
+    loop.spawn(hold(loop, held));
+    loop.post([&loop] { loop.stop(); });
+    loop.run();
+    EXPECT_EQ(held.use_count(), 2);
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+Task<> use_pool(Loop& loop, Offload& pool, int& finished, int jobs, std::thread::id loop_thread) {
+  const Result<int> value = co_await pool.run(loop, [] { return 7; });
+  EXPECT_EQ(std::this_thread::get_id(), loop_thread);
+  EXPECT_TRUE(value && *value == 7);
+  if (++finished == jobs) loop.stop();
+}
+
+TEST(Offload, ResumesOnTheLoopsThread) {
+  Loop loop;
+  Offload pool(2, 1000);
+  int finished = 0;
+  for (int i = 0; i < 500; ++i) loop.spawn(use_pool(loop, pool, finished, 500, std::this_thread::get_id()));
+  loop.run();
+  EXPECT_EQ(finished, 500);
+}
+
+Task<> expect_exhausted(Loop& loop, Offload& pool, bool& seen) {
+  const Result<int> value = co_await pool.run(loop, [] { return 1; });
+  seen = !value && value.error().code == Errc::Exhausted;
+  loop.stop();
+}
+
+TEST(Offload, RefusesWhenItsQueueIsFull) {
+  Loop loop;
+  Offload pool(1, 0);
+  bool seen = false;
+  loop.spawn(expect_exhausted(loop, pool, seen));
+  loop.run();
+  EXPECT_TRUE(seen);
+}
+
+Task<> wait_for(Event& event, SteadyTime deadline, std::vector<bool>& out) {
+  const bool notified = co_await event.wait_until(deadline);
+  out.push_back(notified);
+}
+
+Task<> notify_then_stop(Loop& loop, Event& event, const std::vector<bool>& out) {
+  event.notify();
+  while (out.size() < 2) co_await loop.sleep_until(steady_clock::now() + milliseconds(1));
+  loop.stop();
+}
+
+TEST(Event, WakesWaitersAndTimesOut) {
+  Loop loop;
+  std::vector<bool> out;
+  {
+    Event event(loop);
+    loop.spawn(wait_for(event, SteadyTime::max(), out));
+    loop.spawn(notify_then_stop(loop, event, out));
+    loop.spawn(wait_for(event, steady_clock::now() + milliseconds(5), out));
+    loop.run();
+  }
+  EXPECT_EQ(out, (std::vector<bool>{true, false}));
+}
+
+}  // namespace
+}  // namespace postern::net

@@ -1,0 +1,337 @@
+#include "net/stream.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "net/readiness.h"
+#include "net/socket_wait.h"
+#include "net/tls_impl.h"
+
+namespace postern::net {
+namespace {
+
+constexpr std::size_t kReadSize = std::size_t{16} * 1024;
+/// A buffer that shrank to nothing gives its memory back when it had grown beyond this.
+constexpr std::size_t kKeptCapacity = 512;
+
+void release_if_large(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > kKeptCapacity) std::string().swap(buffer);
+}
+
+Endpoint endpoint_of(int fd, int (*query)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  query(fd, reinterpret_cast<sockaddr*>(&address), &length);
+  return Endpoint::from_sockaddr(address);
+}
+
+}  // namespace
+
+struct Stream::Impl {
+  SocketWait wait;
+  SSL* ssl = nullptr;
+  Endpoint peer;
+  Endpoint local;
+  std::string in;
+  std::size_t in_start = 0;
+  std::string out;
+  std::size_t out_start = 0;
+  /// Keeps the contexts that `ssl` was made from, across certificate reloads.
+  std::shared_ptr<void> tls_owner;
+
+  Impl(Loop& loop, int fd) : wait(loop, fd) {}
+  ~Impl() { SSL_free(ssl); }
+
+  /// What one attempt at reading or writing came to.
+  enum class Try { Done, WantRead, WantWrite, End, Broken };
+
+  Try classify_ssl(int result) const {
+    switch (SSL_get_error(ssl, result)) {
+      case SSL_ERROR_WANT_READ: return Try::WantRead;
+      case SSL_ERROR_WANT_WRITE: return Try::WantWrite;
+      case SSL_ERROR_ZERO_RETURN:
+      case SSL_ERROR_SYSCALL: return Try::End;
+      default: return Try::Broken;
+    }
+  }
+
+  Try try_read(std::size_t& got) {
+    std::vector<char>& scratch = wait.loop().impl().scratch;
+    if (ssl != nullptr) {
+      ERR_clear_error();
+      const int n = SSL_read(ssl, scratch.data(), static_cast<int>(kReadSize));
+      if (n <= 0) return classify_ssl(n);
+      got = static_cast<std::size_t>(n);
+      return Try::Done;
+    }
+    const ssize_t n = ::recv(wait.fd(), scratch.data(), kReadSize, 0);
+    if (n > 0) {
+      got = static_cast<std::size_t>(n);
+      return Try::Done;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Try::WantRead;
+    return Try::End;
+  }
+
+  Try try_write(std::string_view data, std::size_t& sent) {
+    if (ssl != nullptr) {
+      ERR_clear_error();
+      const int n = SSL_write(ssl, data.data(), static_cast<int>(std::min<std::size_t>(data.size(), 1U << 30U)));
+      if (n <= 0) return classify_ssl(n);
+      sent = static_cast<std::size_t>(n);
+      return Try::Done;
+    }
+    const ssize_t n = ::send(wait.fd(), data.data(), data.size(), MSG_NOSIGNAL);
+    if (n >= 0) {
+      sent = static_cast<std::size_t>(n);
+      return Try::Done;
+    }
+    return errno == EAGAIN || errno == EINTR ? Try::WantWrite : Try::End;
+  }
+
+  static Error error_of(Try what) {
+    return what == Try::Broken ? fail(Errc::Malformed, "broken TLS: " + openssl_error())
+                               : fail(Errc::Closed, "the connection was closed");
+  }
+
+  Task<Result<>> flush(SteadyTime deadline) {
+    while (out_start < out.size()) {
+      std::size_t sent = 0;
+      const Try what = try_write(std::string_view(out).substr(out_start), sent);
+      if (what == Try::Done) {
+        out_start += sent;
+        continue;
+      }
+      if (what == Try::End || what == Try::Broken) co_return error_of(what);
+      const Result<> ready = co_await wait.ready(what == Try::WantRead ? SocketWait::kRead : SocketWait::kWrite, deadline);
+      if (!ready) co_return ready.error();
+    }
+    out_start = 0;
+    release_if_large(out);
+    co_return Result<>{};
+  }
+
+  /// Appends at least one octet to `in`.
+  Task<Result<>> fill(SteadyTime deadline) {
+    if (in_start > 0) {
+      in.erase(0, in_start);
+      in_start = 0;
+    }
+    for (;;) {
+      if (wait.cancelled()) co_return fail(Errc::Closed, "cancelled");
+      std::size_t got = 0;
+      const Try what = try_read(got);
+      if (what == Try::Done) {
+        in.append(wait.loop().impl().scratch.data(), got);
+        co_return Result<>{};
+      }
+      if (what == Try::End || what == Try::Broken) co_return error_of(what);
+      if (out_start < out.size()) {
+        const Result<> flushed = co_await flush(deadline);
+        if (!flushed) co_return flushed.error();
+      }
+      if (in.empty()) release_if_large(in);
+      const Result<> ready = co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
+      if (!ready) co_return ready.error();
+    }
+  }
+
+  Task<Result<>> handshake(int (*step)(SSL*), SteadyTime deadline) {
+    for (;;) {
+      if (wait.cancelled()) co_return fail(Errc::Closed, "cancelled");
+      ERR_clear_error();
+      const int result = step(ssl);
+      if (result == 1) co_return Result<>{};
+      const Try what = classify_ssl(result);
+      if (what == Try::End) co_return fail(Errc::Closed, "the peer closed during the TLS handshake");
+      if (what == Try::Broken) co_return fail(Errc::Malformed, "TLS handshake failed: " + openssl_error());
+      const Result<> ready = co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
+      if (!ready) co_return ready.error();
+    }
+  }
+};
+
+Stream::Stream(Loop& loop, int connected_fd) : impl_(std::make_unique<Impl>(loop, connected_fd)) {
+  const int on = 1;
+  // Replies are small and wanted now; a unix socket refuses the option, which is as good.
+  ::setsockopt(connected_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  impl_->peer = endpoint_of(connected_fd, ::getpeername);
+  impl_->local = endpoint_of(connected_fd, ::getsockname);
+}
+Stream::~Stream() = default;
+Stream::Stream(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&&) noexcept = default;
+
+Loop& Stream::loop() const { return impl_->wait.loop(); }
+const Endpoint& Stream::peer() const { return impl_->peer; }
+const Endpoint& Stream::local() const { return impl_->local; }
+std::string_view Stream::buffered() const { return std::string_view(impl_->in).substr(impl_->in_start); }
+void Stream::consume(std::size_t octets) { impl_->in_start += octets; }
+void Stream::discard_buffered() { impl_->in_start = impl_->in.size(); }
+void Stream::cancel() { impl_->wait.cancel(); }
+bool Stream::is_tls() const { return impl_->ssl != nullptr; }
+
+Task<Result<std::string_view>> Stream::read_line(std::size_t max, SteadyTime deadline) {
+  bool too_long = false;
+  std::size_t searched = 0;
+  for (;;) {
+    const std::string_view have = buffered();
+    const std::size_t end = have.find("\r\n", searched);
+    if (end != std::string_view::npos) {
+      consume(end + 2);
+      if (too_long || end > max) co_return fail(Errc::Exhausted, "line too long");
+      co_return have.substr(0, end);
+    }
+    const bool half_end = !have.empty() && have.back() == '\r';
+    if (too_long || have.size() > max + 1) {
+      // Dropped as it comes, so that a line without end costs no memory.
+      too_long = true;
+      consume(have.size() - (half_end ? 1U : 0U));
+    }
+    searched = too_long || have.empty() ? 0 : have.size() - 1;
+    const Result<> filled = co_await impl_->fill(deadline);
+    if (!filled) co_return filled.error();
+  }
+}
+
+Task<Result<std::string_view>> Stream::read_some(SteadyTime deadline) {
+  if (buffered().empty()) {
+    const Result<> filled = co_await impl_->fill(deadline);
+    if (!filled) co_return filled.error();
+  }
+  co_return buffered();
+}
+
+void Stream::queue(std::string_view data) { impl_->out.append(data); }
+
+Task<Result<>> Stream::flush(SteadyTime deadline) { return impl_->flush(deadline); }
+
+Task<Result<>> Stream::write(std::string_view data, SteadyTime deadline) {
+  queue(data);
+  return impl_->flush(deadline);
+}
+
+Task<Result<>> Stream::accept_tls(std::shared_ptr<TlsServer> tls, SteadyTime deadline) {
+  discard_buffered();
+  POSTERN_CO_TRY(TlsSession session, tls_server_session(*tls));
+  impl_->ssl = session.ssl;
+  impl_->tls_owner = std::move(session.owner);
+  SSL_set_fd(impl_->ssl, impl_->wait.fd());
+  const Result<> done = co_await impl_->handshake(SSL_accept, deadline);
+  co_return done;
+}
+
+Task<Result<>> Stream::connect_tls(std::shared_ptr<TlsClient> tls, std::string server_name, SteadyTime deadline) {
+  discard_buffered();
+  POSTERN_CO_TRY(TlsSession session, tls_client_session(*tls, server_name));
+  impl_->ssl = session.ssl;
+  impl_->tls_owner = std::move(session.owner);
+  SSL_set_fd(impl_->ssl, impl_->wait.fd());
+  const Result<> done = co_await impl_->handshake(SSL_connect, deadline);
+  co_return done;
+}
+
+TlsInfo Stream::tls_info() const {
+  TlsInfo info;
+  SSL* const ssl = impl_->ssl;
+  if (ssl == nullptr) return info;
+  info.version = SSL_get_version(ssl);
+  if (const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl)) info.cipher = SSL_CIPHER_standard_name(cipher);
+  if (const auto group = SSL_get_negotiated_group(ssl); group != 0) {
+    if (const char* name = SSL_group_to_name(ssl, static_cast<int>(group))) info.group = name;
+  }
+  if (const long result = SSL_get_verify_result(ssl); result != X509_V_OK) {
+    info.verify_error = X509_verify_cert_error_string(result);
+  }
+  return info;
+}
+
+Task<> Stream::shutdown(SteadyTime deadline) {
+  const Result<> flushed = co_await impl_->flush(deadline);
+  if (!flushed) co_return;
+  if (impl_->ssl != nullptr) {
+    ERR_clear_error();
+    SSL_shutdown(impl_->ssl);  // close_notify (RFC 8314 §3.4); the peer's own is not waited for
+  }
+  ::shutdown(impl_->wait.fd(), SHUT_WR);
+  // Reading to the end keeps the kernel from answering late input with RST, which could destroy our last reply.
+  std::size_t drained = 0;
+  while (drained < kReadSize * 4) {
+    const ssize_t n = ::recv(impl_->wait.fd(), impl_->wait.loop().impl().scratch.data(), kReadSize, 0);
+    if (n > 0) {
+      drained += static_cast<std::size_t>(n);
+      continue;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) co_return;
+    const Result<> ready = co_await impl_->wait.ready(SocketWait::kRead, deadline);
+    if (!ready) co_return;
+  }
+}
+
+Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddress> source, SteadyTime deadline) {
+  const int fd = ::socket(remote.ip.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) co_return fail(Errc::Unavailable, std::string("socket: ") + std::strerror(errno));
+  sockaddr_storage address{};
+  if (source) {
+    const socklen_t length = Endpoint{*source, 0}.to_sockaddr(address);
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0) {
+      const int why = errno;
+      ::close(fd);
+      co_return fail(Errc::Unavailable, "bind " + source->text() + ": " + std::strerror(why));
+    }
+  }
+  const socklen_t length = remote.to_sockaddr(address);
+  const int connected = ::connect(fd, reinterpret_cast<sockaddr*>(&address), length);
+  const int why = errno;
+  if (connected != 0 && why != EINPROGRESS) {
+    ::close(fd);
+    co_return fail(Errc::Unavailable, remote.text() + ": " + std::strerror(why));
+  }
+  Stream stream(loop, fd);
+  if (connected != 0) {
+    const Result<> ready = co_await stream.impl_->wait.ready(SocketWait::kWrite, deadline);
+    if (!ready) co_return ready.error();
+    int error = 0;
+    socklen_t size = sizeof(error);
+    ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) co_return fail(Errc::Unavailable, remote.text() + ": " + std::strerror(error));
+    stream.impl_->peer = remote;
+    stream.impl_->local = endpoint_of(fd, ::getsockname);
+  }
+  co_return std::move(stream);
+}
+
+Task<Result<Stream>> connect_unix(Loop& loop, std::string path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) co_return fail(Errc::Malformed, "socket path too long: " + path);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) co_return fail(Errc::Unavailable, std::string("socket: ") + std::strerror(errno));
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    const int why = errno;
+    ::close(fd);
+    const bool nobody = why == ENOENT || why == ECONNREFUSED;
+    co_return fail(nobody ? Errc::NotFound : Errc::Unavailable, path + ": " + std::strerror(why));
+  }
+  co_return Stream(loop, fd);
+}
+
+Task<Result<>> wait_readable(Loop& loop, int fd, SteadyTime deadline) {
+  SocketWait wait(loop, fd);
+  const Result<> ready = co_await wait.ready(SocketWait::kRead, deadline);
+  wait.release();
+  co_return ready;
+}
+
+}  // namespace postern::net

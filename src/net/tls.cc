@@ -1,0 +1,323 @@
+#include "net/tls.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+#include "net/endpoint.h"
+#include "net/tls_impl.h"
+
+namespace postern::net {
+namespace {
+
+constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!SHA1:!AESCCM";
+constexpr const char* kGroups = "X25519:P-256:P-384";
+constexpr auto kTicketKeyLife = std::chrono::hours{12};
+constexpr int kLeastRsaBits = 2048;  // RFC 9325 §4.5
+
+struct CtxDelete {
+  void operator()(SSL_CTX* ctx) const { SSL_CTX_free(ctx); }
+};
+using Ctx = std::unique_ptr<SSL_CTX, CtxDelete>;
+
+/// Keys that seal session tickets (RFC 5077 §4); the previous one still opens what it sealed.
+class TicketKeys {
+ public:
+  struct Key {
+    std::array<unsigned char, 16> name;
+    std::array<unsigned char, 32> cipher;
+    std::array<unsigned char, 32> mac;
+    std::chrono::steady_clock::time_point made;
+  };
+
+  Key current() {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (!keys_[0] || now - keys_[0]->made > kTicketKeyLife) {
+      Key fresh{};
+      RAND_bytes(fresh.name.data(), static_cast<int>(fresh.name.size()));
+      RAND_bytes(fresh.cipher.data(), static_cast<int>(fresh.cipher.size()));
+      RAND_bytes(fresh.mac.data(), static_cast<int>(fresh.mac.size()));
+      fresh.made = now;
+      keys_[1] = keys_[0];
+      keys_[0] = fresh;
+    }
+    return *keys_[0];
+  }
+
+  std::optional<Key> find(const unsigned char* name) {
+    const Key now = current();
+    if (std::memcmp(now.name.data(), name, now.name.size()) == 0) return now;
+    const std::lock_guard lock(mutex_);
+    if (keys_[1] && std::memcmp(keys_[1]->name.data(), name, keys_[1]->name.size()) == 0) return keys_[1];
+    return std::nullopt;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::array<std::optional<Key>, 2> keys_;
+};
+
+bool set_mac_key(EVP_MAC_CTX* mac, TicketKeys::Key& key) {
+  std::array<char, 7> digest{"SHA256"};
+  const std::array<OSSL_PARAM, 3> params{
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0), OSSL_PARAM_construct_end()};
+  return EVP_MAC_CTX_set_params(mac, params.data()) == 1;
+}
+
+int ticket_key_callback(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+                        int sealing) {
+  auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  static EVP_CIPHER* const kAes = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+  if (sealing != 0) {
+    TicketKeys::Key key = keys->current();
+    std::memcpy(name, key.name.data(), key.name.size());
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(kAes)) != 1) return -1;
+    if (EVP_EncryptInit_ex2(cipher, kAes, key.cipher.data(), iv, nullptr) != 1) return -1;
+    return set_mac_key(mac, key) ? 1 : -1;
+  }
+  std::optional<TicketKeys::Key> key = keys->find(name);
+  if (!key) return 0;  // too old: full handshake
+  if (EVP_DecryptInit_ex2(cipher, kAes, key->cipher.data(), iv, nullptr) != 1) return -1;
+  return set_mac_key(mac, *key) ? 1 : -1;
+}
+
+void set_common(SSL_CTX* ctx) {
+  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);  // RFC 8996
+  SSL_CTX_set_cipher_list(ctx, kTls12Ciphers);
+  SSL_CTX_set1_groups_list(ctx, kGroups);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(ctx, 1);  // one read(2) a record instead of two
+}
+
+std::vector<std::string> dns_names(X509* certificate) {
+  std::vector<std::string> names;
+  auto* san = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  for (int i = 0; i < sk_GENERAL_NAME_num(san); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(san, i);
+    if (name->type != GEN_DNS) continue;
+    const ASN1_STRING* text = name->d.dNSName;
+    names.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                       static_cast<std::size_t>(ASN1_STRING_length(text)));
+  }
+  GENERAL_NAMES_free(san);
+  return names;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+TimePoint not_after(X509* certificate) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) return TimePoint{};
+  return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::from_time_t(timegm(&parts)));
+}
+
+/// Enough of a file's state to notice that somebody replaced it.
+struct FileState {
+  ino_t inode = 0;
+  off_t size = 0;
+  timespec changed{};
+  bool operator==(const FileState& other) const {
+    return inode == other.inode && size == other.size && changed.tv_sec == other.changed.tv_sec &&
+           changed.tv_nsec == other.changed.tv_nsec;
+  }
+};
+
+FileState state_of(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return {};
+  return {found.st_ino, found.st_size, found.st_ctim};
+}
+
+/// All certificates of one load; connections made from it keep it alive.
+struct Generation {
+  std::vector<Ctx> contexts;
+  std::unordered_map<std::string, SSL_CTX*> by_name;
+  std::vector<FileState> states;
+  TimePoint expires = TimePoint::max();
+};
+
+std::vector<FileState> states_of(const std::vector<CertificateFiles>& files) {
+  std::vector<FileState> states;
+  for (const CertificateFiles& pair : files) {
+    states.push_back(state_of(pair.certificate));
+    states.push_back(state_of(pair.key));
+  }
+  return states;
+}
+
+int choose_certificate(SSL* ssl, int* /*alert*/, void* generation) {
+  const char* asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (asked == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  const auto& by_name = static_cast<Generation*>(generation)->by_name;
+  const std::string name = lower(asked);
+  auto found = by_name.find(name);
+  if (found == by_name.end()) {
+    if (const std::size_t dot = name.find('.'); dot != std::string::npos) found = by_name.find("*" + name.substr(dot));
+  }
+  if (found != by_name.end()) SSL_set_SSL_CTX(ssl, found->second);
+  // An unknown name gets the default certificate: the client decides whether it is good enough.
+  return SSL_TLSEXT_ERR_OK;
+}
+
+Result<Ctx> load_context(const CertificateFiles& files, TicketKeys& tickets, Generation& generation) {
+  Ctx ctx(SSL_CTX_new(TLS_server_method()));
+  set_common(ctx.get());
+  if (state_of(files.certificate).inode == 0) return fail(Errc::NotFound, "no certificate at " + files.certificate);
+  if (state_of(files.key).inode == 0) return fail(Errc::NotFound, "no key at " + files.key);
+  ERR_clear_error();
+  if (SSL_CTX_use_certificate_chain_file(ctx.get(), files.certificate.c_str()) != 1) {
+    return fail(Errc::Malformed, files.certificate + ": " + openssl_error());
+  }
+  if (SSL_CTX_use_PrivateKey_file(ctx.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(ctx.get()) != 1) {
+    return fail(Errc::Malformed, files.key + ": " + openssl_error());
+  }
+  EVP_PKEY* const key = SSL_CTX_get0_privatekey(ctx.get());
+  if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) < kLeastRsaBits) {
+    return fail(Errc::Malformed, files.key + ": an RSA key needs at least 2048 bits (RFC 9325)");
+  }
+  SSL_CTX_set_options(ctx.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
+  static constexpr std::array<unsigned char, 7> kContextId{'p', 'o', 's', 't', 'e', 'r', 'n'};
+  SSL_CTX_set_session_id_context(ctx.get(), kContextId.data(), kContextId.size());
+  SSL_CTX_set_num_tickets(ctx.get(), 1);
+  SSL_CTX_set_max_early_data(ctx.get(), 0);
+  SSL_CTX_set_app_data(ctx.get(), &tickets);
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx.get(), ticket_key_callback);
+  SSL_CTX_set_tlsext_servername_callback(ctx.get(), choose_certificate);
+  SSL_CTX_set_tlsext_servername_arg(ctx.get(), &generation);
+  X509* const leaf = SSL_CTX_get0_certificate(ctx.get());
+  for (const std::string& name : dns_names(leaf)) generation.by_name.emplace(lower(name), ctx.get());
+  generation.expires = std::min(generation.expires, not_after(leaf));
+  return ctx;
+}
+
+}  // namespace
+
+std::string openssl_error() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  if (code == 0) return "unknown error";
+  const char* reason = ERR_reason_error_string(code);
+  return reason == nullptr ? "error " + std::to_string(code) : reason;
+}
+
+struct TlsServer::Impl {
+  std::vector<CertificateFiles> files;
+  std::shared_ptr<TicketKeys> tickets = std::make_shared<TicketKeys>();
+  mutable std::mutex mutex;
+  std::shared_ptr<Generation> generation;
+
+  Result<std::shared_ptr<Generation>> load() {
+    auto fresh = std::make_shared<Generation>();
+    fresh->states = states_of(files);
+    for (const CertificateFiles& pair : files) {
+      POSTERN_TRY(Ctx ctx, load_context(pair, *tickets, *fresh));
+      fresh->contexts.push_back(std::move(ctx));
+    }
+    return fresh;
+  }
+};
+
+TlsServer::TlsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TlsServer::~TlsServer() = default;
+
+Result<std::shared_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles> files) {
+  if (files.empty()) return fail(Errc::NotFound, "no certificate is configured");
+  auto impl = std::make_unique<Impl>();
+  impl->files = std::move(files);
+  POSTERN_TRY(impl->generation, impl->load());
+  return std::make_shared<TlsServer>(std::move(impl));
+}
+
+Result<bool> TlsServer::reload_if_changed() {
+  std::vector<FileState> known;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    known = impl_->generation->states;
+  }
+  if (states_of(impl_->files) == known) return false;
+  POSTERN_TRY(auto fresh, impl_->load());
+  const std::lock_guard lock(impl_->mutex);
+  impl_->generation = std::move(fresh);
+  return true;
+}
+
+TimePoint TlsServer::expires_at() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->generation->expires;
+}
+
+Result<TlsSession> tls_server_session(TlsServer& server) {
+  TlsServer::Impl& impl = server.impl();
+  std::shared_ptr<Generation> generation;
+  {
+    const std::lock_guard lock(impl.mutex);
+    generation = impl.generation;
+  }
+  SSL* ssl = SSL_new(generation->contexts.front().get());
+  if (ssl == nullptr) return fail(Errc::Exhausted, "no memory for a TLS session");
+  struct Owner {
+    std::shared_ptr<Generation> generation;
+    std::shared_ptr<TicketKeys> tickets;
+  };
+  return TlsSession{ssl, std::make_shared<Owner>(Owner{std::move(generation), impl.tickets})};
+}
+
+struct TlsClient::Impl {
+  Ctx ctx;
+  Verify verify = Verify::Require;
+};
+
+TlsClient::TlsClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TlsClient::~TlsClient() = default;
+
+Result<std::shared_ptr<TlsClient>> TlsClient::create(const Options& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->ctx.reset(SSL_CTX_new(TLS_client_method()));
+  impl->verify = options.verify;
+  SSL_CTX* const ctx = impl->ctx.get();
+  set_common(ctx);
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  ERR_clear_error();
+  const bool loaded = options.ca_file.empty() ? SSL_CTX_set_default_verify_paths(ctx) == 1
+                                              : SSL_CTX_load_verify_file(ctx, options.ca_file.c_str()) == 1;
+  if (!loaded) return fail(Errc::NotFound, "cannot load CA certificates from " + options.ca_file + ": " + openssl_error());
+  // With None the result is still computed, so that it can be told in the trace.
+  SSL_CTX_set_verify(ctx, options.verify == Verify::Require ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  return std::make_shared<TlsClient>(std::move(impl));
+}
+
+Result<TlsSession> tls_client_session(TlsClient& client, const std::string& server_name) {
+  SSL* ssl = SSL_new(client.impl().ctx.get());
+  if (ssl == nullptr) return fail(Errc::Exhausted, "no memory for a TLS session");
+  if (const Result<IpAddress> ip = IpAddress::parse(server_name)) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), ip->text().c_str());
+  } else {
+    SSL_set_tlsext_host_name(ssl, server_name.c_str());
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    SSL_set1_host(ssl, server_name.c_str());
+  }
+  return TlsSession{ssl, nullptr};
+}
+
+}  // namespace postern::net

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace postern::net {
+
+/// A certificate chain and its key, as PEM files.
+struct CertificateFiles {
+  std::string certificate;
+  std::string key;
+};
+
+/// Server side of TLS: 1.2 and 1.3, forward secrecy and AEAD only, no renegotiation, no 0-RTT (RFC 9325 §3, §4).
+///
+/// The first pair is the default; the others are chosen by the names in their certificates when a client asks for one
+/// (SNI, RFC 6066 §3). Session tickets are sealed with keys of our own that change every twelve hours and outlive a reload.
+/// Threads  safe from any thread.
+class TlsServer {
+ public:
+  struct Impl;
+  /// Errors: NotFound (a file), Malformed (PEM, key does not fit, RSA below 2048 bits), each naming the file.
+  [[nodiscard]] static Result<std::shared_ptr<TlsServer>> load(std::vector<CertificateFiles> files);
+  explicit TlsServer(std::unique_ptr<Impl> impl);
+  ~TlsServer();
+
+  /// Reads the files again if one changed; true if new ones are in use. On an error the old ones stay in use.
+  [[nodiscard]] Result<bool> reload_if_changed();
+  /// When the certificate that expires first does.
+  [[nodiscard]] TimePoint expires_at() const;
+
+  [[nodiscard]] Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Client side of TLS.
+class TlsClient {
+ public:
+  enum class Verify {
+    None,     ///< any certificate: opportunistic TLS (RFC 7435)
+    Require,  ///< valid chain and matching name (RFC 9525), or the handshake fails
+  };
+  struct Options {
+    Verify verify = Verify::Require;
+    std::string ca_file;  ///< PEM; empty: the system's store
+  };
+  struct Impl;
+  [[nodiscard]] static Result<std::shared_ptr<TlsClient>> create(const Options& options);
+  explicit TlsClient(std::unique_ptr<Impl> impl);
+  ~TlsClient();
+  [[nodiscard]] Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace postern::net

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "net/tls.h"
+
+// What stream.cc needs of tls.cc; for the .cc files of net/ only: this header brings OpenSSL in.
+namespace postern::net {
+
+/// One connection's SSL object and what must live as long as it does.
+struct TlsSession {
+  SSL* ssl = nullptr;
+  std::shared_ptr<void> owner;
+};
+
+[[nodiscard]] Result<TlsSession> tls_server_session(TlsServer& server);
+[[nodiscard]] Result<TlsSession> tls_client_session(TlsClient& client, const std::string& server_name);
+
+/// The newest entry of OpenSSL's error queue in words, and the queue emptied.
+[[nodiscard]] std::string openssl_error();
+
+}  // namespace postern::net
