@@ -328,9 +328,14 @@ Task<Result<Stream>> connect_unix(Loop& loop, std::string path) {
 }
 
 Task<Result<>> wait_readable(Loop& loop, int fd, SteadyTime deadline) {
-  SocketWait wait(loop, fd);
-  const Result<> ready = co_await wait.ready(SocketWait::kRead, deadline);
-  wait.release();
+  // Released also when the loop destroys this coroutine while it waits: the descriptor is not ours to close.
+  struct Lent {
+    SocketWait wait;
+    Lent(Loop& l, int borrowed) : wait(l, borrowed) {}
+    ~Lent() { wait.release(); }
+  };
+  Lent lent(loop, fd);
+  const Result<> ready = co_await lent.wait.ready(SocketWait::kRead, deadline);
   co_return ready;
 }
 
