@@ -1,0 +1,215 @@
+// Transactions: MAIL, RCPT, DATA and the content. Session set-up is in client_session.cc.
+#include "delivery/client.h"
+
+#include "smtp/dot_codec.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace postern::delivery {
+namespace {
+
+constexpr std::size_t kMaxReplyLine = 2048;  // RFC 5321 §4.5.3.1.5 allows 512; others exist
+
+constexpr std::size_t kBlock = 64 * 1024;
+
+bool positive(const smtp::Reply& reply) { return reply.code / 100 == 2; }
+
+Outcome lost(const Target& target, const Error& error, Stage stage) {
+  return local_outcome(Decision::Retry, "4.4.2",
+                       target.host + ": lost the connection after " + to_string(stage) + ": " + error.detail);
+}
+
+void decide_open(TransactionResult& result, const std::vector<std::size_t>& open, const Outcome& outcome) {
+  for (const std::size_t i : open) result.outcomes[i] = outcome;
+}
+
+}  // namespace
+
+/// What the other side said to MAIL and RCPT, and which recipients wait for the content.
+struct Client::Envelope {
+  Stage stage = Stage::Mail;           // the last command without an answer
+  std::vector<std::size_t> undecided;  // positions whose outcome is still open
+  std::vector<std::size_t> accepted;   // positions whose RCPT was accepted
+  std::optional<smtp::Reply> data;     // the reply to DATA, if it was sent
+};
+
+net::Task<TransactionResult> Client::send(Transaction transaction) {
+  TransactionResult result;
+  result.outcomes.resize(transaction.recipients.size());
+  Envelope envelope;
+  for (std::size_t i = 0; i < transaction.recipients.size(); ++i) envelope.undecided.push_back(i);
+
+  if (const std::optional<Outcome> refused = refuse_unsent(transaction)) {
+    decide_open(result, envelope.undecided, *refused);
+    co_return result;
+  }
+  Result<> sent = co_await exchange_envelope(transaction, envelope, result);
+  if (sent) sent = co_await exchange_data(transaction, envelope, result);
+  if (!sent) {
+    usable_ = false;
+    decide_open(result, envelope.undecided, lost(target_, sent.error(), envelope.stage));
+    decide_open(result, envelope.accepted, lost(target_, sent.error(), envelope.stage));
+  }
+  co_return result;
+}
+
+std::optional<Outcome> Client::refuse_unsent(const Transaction& transaction) const {
+  const auto refuse = [this](const char* status, const std::string& why) {
+    return local_outcome(Decision::Failed, status, target_.host + why);
+  };
+  const std::uint64_t size = transaction.content.size();
+  if (extensions_.size_limit != 0 && size > extensions_.size_limit) {
+    return refuse("5.3.4", " takes messages up to " + std::to_string(extensions_.size_limit) +
+                               " octets; this has " + std::to_string(size));
+  }
+  if (transaction.eight_bit && !extensions_.eight_bit_mime)
+    return refuse("5.6.3", " does not offer 8BITMIME");
+  if (transaction.smtputf8 && !extensions_.smtputf8) return refuse("5.6.7", " does not offer SMTPUTF8");
+  return std::nullopt;
+}
+
+std::string Client::mail_command(const Transaction& transaction) const {
+  const smtp::Envelope& envelope = transaction.envelope;
+  std::string line = "MAIL FROM:<" + envelope.reverse_path + ">";
+  if (extensions_.size) line += " SIZE=" + std::to_string(transaction.content.size());
+  if (transaction.eight_bit) line += " BODY=8BITMIME";
+  if (transaction.smtputf8) line += " SMTPUTF8";
+  if (extensions_.dsn) {
+    if (envelope.params.ret == smtp::Ret::Full) line += " RET=FULL";
+    if (envelope.params.ret == smtp::Ret::Headers) line += " RET=HDRS";
+    if (!envelope.params.envid.empty()) line += " ENVID=" + envelope.params.envid;
+  }
+  return line + "\r\n";
+}
+
+std::string Client::rcpt_command(const smtp::Recipient& recipient) const {
+  std::string line = "RCPT TO:<" + recipient.address + ">";
+  if (extensions_.dsn) {
+    const std::string notify = smtp::to_string(recipient.notify);
+    if (!notify.empty()) line += " NOTIFY=" + notify;
+    if (!recipient.orcpt.empty()) line += " ORCPT=" + recipient.orcpt;
+  }
+  return line + "\r\n";
+}
+
+net::Task<Result<>> Client::exchange_envelope(const Transaction& transaction, Envelope& envelope,
+                                              TransactionResult& result) {
+  const bool grouped = extensions_.pipelining;
+  const bool reset = std::exchange(reset_first_, false);
+  if (reset && !grouped) POSTERN_CO_CHECK(co_await command("RSET", options_.command_timeout));
+
+  std::string group = reset && grouped ? "RSET\r\n" : "";
+  group += mail_command(transaction);
+  if (grouped) {
+    for (const std::uint32_t r : transaction.recipients)
+      group += rcpt_command(transaction.envelope.recipients[r]);
+    group += "DATA\r\n";
+  }
+  result.untouched = true;
+  POSTERN_CO_CHECK(co_await write(group, options_.command_timeout));
+  if (reset && grouped) POSTERN_CO_CHECK(co_await read_reply(options_.command_timeout));
+  POSTERN_CO_TRY(const smtp::Reply mail, co_await read_reply(options_.command_timeout));
+  // A server that closes an idle session may say so first (RFC 5321 §3.8): nothing of this message was read.
+  result.untouched = mail.code == 421;
+  if (!positive(mail)) {
+    decide_open(result, std::exchange(envelope.undecided, {}), classify(mail, Stage::Mail));
+    if (mail.code == 421) usable_ = false;
+    if (!grouped || !usable_) co_return Result<>{};
+  }
+
+  envelope.stage = Stage::Rcpt;
+  for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
+    if (!grouped) {
+      const std::string line = rcpt_command(transaction.envelope.recipients[transaction.recipients[i]]);
+      POSTERN_CO_CHECK(co_await write(line, options_.command_timeout));
+    }
+    POSTERN_CO_TRY(const smtp::Reply rcpt, co_await read_reply(options_.command_timeout));
+    if (!positive(mail)) continue;  // MAIL's reply has decided
+    std::erase(envelope.undecided, i);
+    if (positive(rcpt)) {
+      envelope.accepted.push_back(i);
+    } else if (!too_many_recipients(rcpt) || envelope.accepted.empty()) {
+      result.outcomes[i] = classify(rcpt, Stage::Rcpt);
+    }  // else RFC 5321 §4.5.3.1.10: its outcome stays open, for a second transaction
+  }
+
+  // RFC 5321 §3.3: without a recipient there is no DATA, unless it went out with the group.
+  reset_first_ = positive(mail) && envelope.accepted.empty();
+  if (!grouped && envelope.accepted.empty()) co_return Result<>{};
+  envelope.stage = Stage::Data;
+  if (!grouped) POSTERN_CO_CHECK(co_await write("DATA\r\n", options_.data_timeout));
+  POSTERN_CO_TRY(envelope.data, co_await read_reply(options_.data_timeout));
+  co_return Result<>{};
+}
+
+net::Task<Result<>> Client::exchange_data(const Transaction& transaction, Envelope& envelope,
+                                          TransactionResult& result) {
+  if (!envelope.data) co_return Result<>{};
+  if (envelope.data->code != 354) {
+    decide_open(result, std::exchange(envelope.accepted, {}), classify(*envelope.data, Stage::Data));
+    if (envelope.data->code == 421 || envelope.data->code / 100 < 4)
+      usable_ = false;  // no way to be in step again
+    reset_first_ = true;
+    co_return Result<>{};
+  }
+  if (envelope.accepted.empty()) {
+    // RFC 2920 §3.1: a 354 although every recipient was refused is answered with a single dot.
+    POSTERN_CO_CHECK(co_await write(".\r\n", options_.block_timeout));
+    POSTERN_CO_CHECK(co_await read_reply(options_.final_timeout));
+    reset_first_ = true;
+    co_return Result<>{};
+  }
+  POSTERN_CO_CHECK(co_await send_content(transaction.content));
+  envelope.stage = Stage::FinalDot;
+  POSTERN_CO_TRY(const smtp::Reply final, co_await read_reply(options_.final_timeout));
+  decide_open(result, std::exchange(envelope.accepted, {}), classify(final, Stage::FinalDot));
+  if (final.code == 421) usable_ = false;
+  co_return Result<>{};
+}
+
+net::Task<Result<>> Client::send_content(Content& content) {
+  smtp::DotEncoder encoder;
+  std::string wire;
+  wire.reserve(
+      static_cast<std::size_t>(std::min<std::uint64_t>(content.size() + content.size() / 32, 2 * kBlock)) +
+      64);
+  while (true) {
+    POSTERN_CO_TRY(const std::string_view piece, co_await content.next());
+    if (piece.empty()) break;
+    // A small message leaves in one write, its dot included; a large one block by block.
+    if (wire.size() >= kBlock) {
+      POSTERN_CO_CHECK(co_await write(wire, options_.block_timeout));
+      wire.clear();
+    }
+    encoder.feed(piece, wire);
+  }
+  encoder.finish(wire);
+  Result<> written = co_await write(wire, options_.block_timeout);
+  co_return written;
+}
+
+net::Task<Result<smtp::Reply>> Client::read_reply(std::chrono::seconds timeout) {
+  const SteadyTime until = deadline(timeout);
+  while (true) {
+    Result<std::string_view> line = co_await stream_.read_line(kMaxReplyLine, until);
+    if (!line) {
+      usable_ = false;
+      co_return line.error();
+    }
+    Result<std::optional<smtp::Reply>> reply = parser_.feed(*line);
+    if (!reply) {
+      usable_ = false;
+      co_return reply.error();
+    }
+    if (*reply) co_return std::move(**reply);
+  }
+}
+
+net::Task<Result<>> Client::write(std::string_view data, std::chrono::seconds timeout) {
+  Result<> written = co_await stream_.write(data, deadline(timeout));
+  if (!written) usable_ = false;
+  co_return written;
+}
+
+}  // namespace postern::delivery

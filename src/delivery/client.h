@@ -1,0 +1,131 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "delivery/content.h"
+#include "delivery/extensions.h"
+#include "delivery/options.h"
+#include "delivery/outcome.h"
+#include "delivery/target.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "net/task.h"
+#include "net/tls.h"
+#include "smtp/envelope.h"
+#include "smtp/reply.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace postern::delivery {
+
+/// One MAIL ... DATA ... dot: one message to some of its recipients. Only borrows.
+struct Transaction {
+  const smtp::Envelope& envelope;
+  const std::vector<std::uint32_t>& recipients;  ///< indices into envelope.recipients
+  bool eight_bit;                                ///< the content needs 8BITMIME
+  bool smtputf8;                                 ///< the header or the envelope needs SMTPUTF8
+  Content& content;
+};
+
+/// What came of a transaction, one entry for each of its recipients, in order.
+struct TransactionResult {
+  std::vector<std::optional<Outcome>> outcomes;  ///< nullopt: not refused, send it in another transaction
+  bool untouched = false;                        ///< the connection was gone before the next hop read a word
+};
+
+/// How to talk to a next hop.
+struct Manners {
+  TlsPolicy tls = TlsPolicy::Opportunistic;
+  std::shared_ptr<net::TlsClient> tls_client;  ///< set unless tls is None; verifies when tls is Required
+  std::string user;                            ///< AUTH with it over verified TLS; empty: no AUTH
+  std::string password;
+};
+
+/// One SMTP session with a next hop, from banner to QUIT, for any number of transactions one after the other.
+///
+/// Threads  lives on one loop.
+/// Limits   one piece of content and one group of commands in memory; replies are bounded by
+/// smtp::ReplyParser. Errors   never fails as such: whatever happens becomes an Outcome per recipient. A
+/// connection lost after the final
+///          dot is Retry: a duplicate is possible, a loss is not (RFC 5321 §4.5.5, RFC 1047).
+/// See      RFC 5321 §3, §4.5.3.2 (timeouts), RFC 2920 (pipelining), RFC 3207 (STARTTLS).
+class Client {
+ public:
+  struct Opened;
+
+  /// Connects to `target`, waits for the banner, says EHLO (HELO when that is unknown), and as `manners` ask,
+  /// STARTTLS with a second EHLO and AUTH.
+  [[nodiscard]] static net::Task<Opened> open(net::Loop& loop, Target target, const Manners& manners,
+                                              const std::string& hostname, const Options& options,
+                                              const Clock& clock);
+
+  /// Offers one message. Never sends what was not announced, and no content unless asked for with 354.
+  [[nodiscard]] net::Task<TransactionResult> send(Transaction transaction);
+
+  /// QUIT, and waits a little for the answer (RFC 5321 §4.1.1.10).
+  [[nodiscard]] net::Task<> quit();
+
+  /// Another transaction can follow.
+  [[nodiscard]] bool usable() const { return usable_; }
+  [[nodiscard]] const Target& target() const { return target_; }
+  [[nodiscard]] const net::Stream& stream() const { return stream_; }
+  [[nodiscard]] const Extensions& extensions() const { return extensions_; }
+  /// Ends whatever is in progress as a lost connection.
+  void cancel() { stream_.cancel(); }
+
+ private:
+  Client(net::Stream stream, Target target, const std::string& hostname, const Options& options,
+         const Clock& clock)
+      : stream_(std::move(stream)),
+        target_(std::move(target)),
+        hostname_(hostname),
+        options_(options),
+        clock_(clock) {}
+
+  struct Envelope;  // what MAIL, RCPT and DATA came to
+
+  // Session set-up: nullopt means go on.
+  net::Task<std::optional<Outcome>> greet(const Manners& manners, Opened& opened);
+  net::Task<std::optional<Outcome>> hello();
+  net::Task<std::optional<Outcome>> start_tls(const Manners& manners, Opened& opened);
+  net::Task<std::optional<Outcome>> authenticate(const Manners& manners);
+
+  // One transaction.
+  std::optional<Outcome> refuse_unsent(const Transaction& transaction) const;
+  std::string mail_command(const Transaction& transaction) const;
+  std::string rcpt_command(const smtp::Recipient& recipient) const;
+  net::Task<Result<>> exchange_envelope(const Transaction& transaction, Envelope& envelope,
+                                        TransactionResult& result);
+  net::Task<Result<>> exchange_data(const Transaction& transaction, Envelope& envelope,
+                                    TransactionResult& result);
+  net::Task<Result<>> send_content(Content& content);
+
+  net::Task<Result<smtp::Reply>> command(std::string line, std::chrono::seconds timeout);
+  net::Task<Result<smtp::Reply>> read_reply(std::chrono::seconds timeout);
+  net::Task<Result<>> write(std::string_view data, std::chrono::seconds timeout);
+  SteadyTime deadline(std::chrono::seconds timeout) const { return clock_.steady_now() + timeout; }
+
+  net::Stream stream_;
+  Target target_;
+  const std::string& hostname_;
+  const Options& options_;
+  const Clock& clock_;
+  Extensions extensions_;
+  smtp::ReplyParser parser_;
+  bool usable_ = true;
+  bool reset_first_ = false;  // a transaction without content is still open at the other side
+};
+
+struct Client::Opened {
+  std::unique_ptr<Client> client;  ///< nullptr: it did not work
+  Outcome failure;                 ///< why, when client is nullptr
+  bool silent = false;             ///< no TCP connection or no banner
+  bool tls_broke = false;          ///< STARTTLS was accepted and the handshake failed: cleartext may work
+};
+
+}  // namespace postern::delivery

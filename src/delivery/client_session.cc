@@ -1,0 +1,151 @@
+// Session set-up: from connect to a next hop that is ready for MAIL. Transactions are in client.cc.
+#include "base/base64.h"
+#include "delivery/client.h"
+
+#include <utility>
+
+namespace postern::delivery {
+namespace {
+
+Outcome unreachable(const Target& target, const Error& error) {
+  return local_outcome(Decision::Retry, error.code == Errc::Timeout ? "4.4.1" : "4.4.2",
+                       target.host + " [" + target.endpoint.ip.text() + "]: " + error.detail);
+}
+
+bool positive(const smtp::Reply& reply) { return reply.code / 100 == 2; }
+
+}  // namespace
+
+net::Task<Client::Opened> Client::open(net::Loop& loop, Target target, const Manners& manners,
+                                       const std::string& hostname, const Options& options,
+                                       const Clock& clock) {
+  Result<net::Stream> stream = co_await net::connect(loop, target.endpoint, std::nullopt,
+                                                     clock.steady_now() + options.connect_timeout);
+  Opened opened;
+  if (!stream) {
+    opened.silent = true;
+    opened.failure = unreachable(target, stream.error());
+    co_return opened;
+  }
+  std::unique_ptr<Client> client(new Client(std::move(*stream), std::move(target), hostname, options, clock));
+  std::optional<Outcome> failure = co_await client->greet(manners, opened);
+  if (failure) {
+    opened.failure = std::move(*failure);
+    co_await client->quit();
+  } else {
+    opened.client = std::move(client);
+  }
+  co_return opened;
+}
+
+net::Task<std::optional<Outcome>> Client::greet(const Manners& manners, Opened& opened) {
+  // RFC 5321 §4.3.1: nothing is sent before the banner.
+  Result<smtp::Reply> banner = co_await read_reply(options_.banner_timeout);
+  if (!banner) {
+    opened.silent = true;
+    co_return unreachable(target_, banner.error());
+  }
+  if (!positive(*banner)) co_return classify(*banner, Stage::Banner);  // 521 and 554: permanent (RFC 7504 §4)
+
+  std::optional<Outcome> failure = co_await hello();
+  if (failure) co_return failure;
+  if (manners.tls != TlsPolicy::None) {
+    failure = co_await start_tls(manners, opened);
+    if (failure) co_return failure;
+  }
+  if (!manners.user.empty()) {
+    failure = co_await authenticate(manners);
+    if (failure) co_return failure;
+  }
+  co_return std::nullopt;
+}
+
+net::Task<std::optional<Outcome>> Client::hello() {
+  extensions_ = {};
+  Result<smtp::Reply> ehlo = co_await command("EHLO " + hostname_, options_.command_timeout);
+  if (!ehlo) co_return unreachable(target_, ehlo.error());
+  if (positive(*ehlo)) {
+    extensions_ = parse_extensions(ehlo->lines);
+    co_return std::nullopt;
+  }
+  // RFC 5321 §3.2: a server that does not know EHLO is spoken to as of old, without extensions.
+  if (ehlo->code / 100 != 5) co_return classify(*ehlo, Stage::Hello);
+  Result<smtp::Reply> helo = co_await command("HELO " + hostname_, options_.command_timeout);
+  if (!helo) co_return unreachable(target_, helo.error());
+  if (!positive(*helo)) co_return classify(*helo, Stage::Hello);
+  co_return std::nullopt;
+}
+
+net::Task<std::optional<Outcome>> Client::start_tls(const Manners& manners, Opened& opened) {
+  const bool required = manners.tls == TlsPolicy::Required;
+  if (!extensions_.starttls) {
+    if (required)
+      co_return local_outcome(Decision::Retry, "4.7.10", target_.host + " does not offer STARTTLS");
+    co_return std::nullopt;
+  }
+  // RFC 3207 §4: STARTTLS is the last command of its group, TLS starts right after the 220.
+  Result<smtp::Reply> reply = co_await command("STARTTLS", options_.command_timeout);
+  if (!reply) co_return unreachable(target_, reply.error());
+  if (!positive(*reply)) {
+    if (required) co_return classify(*reply, Stage::StartTls);
+    co_return std::nullopt;
+  }
+  stream_.discard_buffered();  // what came in the clear behind the 220 is not the server's word (RFC 3207 §6)
+  Result<> tls =
+      co_await stream_.connect_tls(manners.tls_client, target_.host, deadline(options_.command_timeout));
+  if (!tls) {
+    opened.tls_broke = true;
+    usable_ = false;
+    co_return local_outcome(Decision::Retry, "4.7.5", target_.host + ": TLS: " + tls.error().detail);
+  }
+  // RFC 3207 §4.2: what was offered in the clear is forgotten.
+  std::optional<Outcome> failure = co_await hello();
+  co_return failure;
+}
+
+net::Task<std::optional<Outcome>> Client::authenticate(const Manners& manners) {
+  if (!stream_.is_tls() || !stream_.tls_info().verify_error.empty()) {
+    co_return local_outcome(Decision::Retry, "4.7.10",
+                            target_.host + ": no verified TLS, so no password is sent");
+  }
+  Result<smtp::Reply> reply;
+  if (extensions_.auth_plain) {
+    std::string credentials;
+    credentials.append(1, '\0').append(manners.user).append(1, '\0').append(manners.password);
+    reply = co_await command("AUTH PLAIN " + base64_encode(credentials), options_.command_timeout);
+  } else if (extensions_.auth_login) {
+    reply = co_await command("AUTH LOGIN", options_.command_timeout);
+    if (reply && reply->code == 334) {
+      reply = co_await command(base64_encode(manners.user), options_.command_timeout);
+    }
+    if (reply && reply->code == 334) {
+      reply = co_await command(base64_encode(manners.password), options_.command_timeout);
+    }
+  } else {
+    co_return local_outcome(Decision::Retry, "4.7.0",
+                            target_.host + " offers neither AUTH PLAIN nor AUTH LOGIN");
+  }
+  if (!reply) co_return unreachable(target_, reply.error());
+  if (!positive(*reply)) co_return classify(*reply, Stage::Auth);
+  co_return std::nullopt;
+}
+
+net::Task<> Client::quit() {
+  if (!usable_) {
+    co_await stream_.shutdown(clock_.steady_now());
+    co_return;
+  }
+  // Whatever the answer is, the connection ends.
+  [[maybe_unused]] Result<smtp::Reply> bye = co_await command("QUIT", options_.quit_timeout);
+  usable_ = false;
+  co_await stream_.shutdown(deadline(options_.quit_timeout));
+}
+
+net::Task<Result<smtp::Reply>> Client::command(std::string line, std::chrono::seconds timeout) {
+  line += "\r\n";
+  POSTERN_CO_CHECK(co_await write(line, timeout));
+  Result<smtp::Reply> reply = co_await read_reply(timeout);
+  co_return reply;
+}
+
+}  // namespace postern::delivery

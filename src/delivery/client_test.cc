@@ -1,0 +1,370 @@
+#include "delivery/client.h"
+
+#include "delivery/testing/fake_mx.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace postern::delivery {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::FakeMx;
+using ::testing::HasSubstr;
+using testing::kClose;
+using testing::kStall;
+using ::testing::Not;
+using testing::Rule;
+using testing::Script;
+using ::testing::StartsWith;
+
+constexpr std::string_view kMessage = "Subject: hi\r\n\r\nbody\r\n";
+
+/// What one session with the fake next hop came to.
+struct Conversation {
+  Outcome open_failure;
+  bool opened = false;
+  bool tls_broke = false;
+  std::vector<TransactionResult> results;
+  std::string transcript;
+  std::vector<std::string> contents;
+  std::size_t sessions = 0;
+};
+
+struct Offer {
+  std::vector<std::string> recipients{"b@example.net"};
+  std::string sender = "a@example.org";
+  std::string message{kMessage};
+  bool eight_bit = false;
+  bool smtputf8 = false;
+  smtp::MailParams params;
+  std::uint8_t notify = 0;
+  std::string orcpt;
+};
+
+class ClientTest : public ::testing::Test {
+ protected:
+  /// One session that offers each of `offers` and says QUIT.
+  Conversation converse(Script script, std::vector<Offer> offers) {
+    FakeMx mx(loop_, std::move(script));
+    Conversation out;
+    loop_.spawn(run(mx.port(), std::move(offers), out));
+    loop_.run();
+    out.transcript = mx.transcript();
+    out.contents = mx.contents();
+    out.sessions = mx.sessions().size();
+    return out;
+  }
+
+  net::Task<> run(std::uint16_t port, std::vector<Offer> offers, Conversation& out) {
+    Target target{"mx.test", *net::Endpoint::parse("127.0.0.1:" + std::to_string(port))};
+    Client::Opened opened =
+        co_await Client::open(loop_, std::move(target), manners_, hostname_, options_, clock_);
+    out.opened = opened.client != nullptr;
+    out.open_failure = opened.failure;
+    out.tls_broke = opened.tls_broke;
+    for (std::size_t i = 0; opened.client && opened.client->usable() && i < offers.size(); ++i) {
+      TransactionResult result = co_await send(*opened.client, offers[i]);
+      out.results.push_back(std::move(result));
+    }
+    if (opened.client) co_await opened.client->quit();
+    loop_.stop();
+  }
+
+  static net::Task<TransactionResult> send(Client& client, const Offer& offer) {
+    smtp::Envelope envelope;
+    envelope.reverse_path = offer.sender;
+    envelope.params = offer.params;
+    std::vector<std::uint32_t> indices;
+    for (const std::string& r : offer.recipients) {
+      indices.push_back(static_cast<std::uint32_t>(indices.size()));
+      smtp::Recipient recipient;
+      recipient.address = r;
+      recipient.orcpt = offer.orcpt;
+      envelope.recipients.push_back(std::move(recipient));
+    }
+    MemoryContent content("", offer.message);
+    TransactionResult result = co_await client.send(Transaction{.envelope = envelope,
+                                                                .recipients = indices,
+                                                                .eight_bit = offer.eight_bit,
+                                                                .smtputf8 = offer.smtputf8,
+                                                                .content = content});
+    co_return result;
+  }
+
+  static std::string decisions(const TransactionResult& result) {
+    std::string out;
+    for (const auto& outcome : result.outcomes) {
+      if (!out.empty()) out += ' ';
+      out += outcome ? std::string(to_string(outcome->decision)) + ":" + outcome->status : "again";
+    }
+    return out;
+  }
+
+  net::Loop loop_;
+  SystemClock clock_;
+  Options options_;
+  std::string hostname_ = "postern.example.org";
+  Manners manners_{.tls = TlsPolicy::None, .tls_client = nullptr, .user = "", .password = ""};
+};
+
+TEST_F(ClientTest, DeliversAndEndsWithQuit) {
+  const Conversation got = converse({}, {Offer{}});
+  ASSERT_EQ(got.results.size(), 1U) << got.open_failure.text;
+  EXPECT_EQ(decisions(got.results[0]), "done:2.0.0");
+  EXPECT_EQ(
+      got.transcript,
+      "EHLO postern.example.org\nMAIL FROM:<a@example.org> SIZE=21\nRCPT TO:<b@example.net>\nDATA\nQUIT\n");
+  EXPECT_THAT(got.contents, ElementsAre(kMessage));
+}
+
+TEST_F(ClientTest, OneSessionCarriesSeveralMessages) {
+  const Conversation got = converse({}, {Offer{}, Offer{}, Offer{}});
+  ASSERT_EQ(got.results.size(), 3U);
+  EXPECT_EQ(got.sessions, 1U);
+  EXPECT_EQ(got.contents.size(), 3U);
+}
+
+/// RFC 5321 §4.2.1, §4.3.2: codes decide, per recipient.
+struct ReplyCase {
+  const char* name;
+  std::vector<Rule> rules;
+  std::string decisions;
+  std::size_t contents;
+};
+
+class ClientReplyTest : public ClientTest,
+                        public ::testing::WithParamInterface<std::tuple<ReplyCase, bool>> {};
+
+TEST_P(ClientReplyTest, DecidesPerRecipient) {
+  const auto& [c, pipelining] = GetParam();
+  Script script;
+  script.rules = c.rules;
+  if (!pipelining) script.extensions = {"8BITMIME"};
+  Offer offer;
+  offer.recipients = {"b1@example.net", "b2@example.net", "b3@example.net"};
+  const Conversation got = converse(script, {offer});
+  ASSERT_EQ(got.results.size(), 1U) << got.open_failure.text;
+  EXPECT_EQ(decisions(got.results[0]), c.decisions) << got.transcript;
+  const auto whole =
+      std::ranges::count_if(got.contents, [](const std::string& content) { return !content.empty(); });
+  EXPECT_EQ(static_cast<std::size_t>(whole), c.contents);
+}
+
+const ReplyCase kReplyCases[] = {
+    {"mixed",
+     {{"RCPT TO:<b2", "450 4.2.0 busy"}, {"RCPT TO:<b3", "550 5.1.1 who"}},
+     "done:2.0.0 retry:4.2.0 failed:5.1.1",
+     1},
+    {"all_refused", {{"RCPT", "550 no"}}, "failed:5.0.0 failed:5.0.0 failed:5.0.0", 0},
+    {"all_refused_data_refused",
+     {{"RCPT", "550 no"}, {"DATA", "554 no valid recipients"}},
+     "failed:5.0.0 failed:5.0.0 failed:5.0.0",
+     0},
+    {"mail_refused",
+     {{"MAIL", "550 5.7.1 not you"}, {"RCPT", "503 no"}, {"DATA", "503 no"}},
+     "failed:5.7.1 failed:5.7.1 failed:5.7.1",
+     0},
+    {"mail_later",
+     {{"MAIL", "451 4.3.0 later"}, {"RCPT", "503 no"}, {"DATA", "503 no"}},
+     "retry:4.3.0 retry:4.3.0 retry:4.3.0",
+     0},
+    {"data_refused",
+     {{"DATA", "451 no"}, {"RCPT TO:<b1", "550 no"}},
+     "failed:5.0.0 retry:4.0.0 retry:4.0.0",
+     0},
+    {"data_not_354", {{"DATA", "250 what"}}, "retry:4.0.0 retry:4.0.0 retry:4.0.0", 0},
+    {"dot_refused", {{".", "554 5.7.1 spam"}}, "failed:5.7.1 failed:5.7.1 failed:5.7.1", 1},
+    {"dot_later",
+     {{".", "452 4.3.1 full"}, {"RCPT TO:<b2", "551 no"}},
+     "retry:4.3.1 failed:5.0.0 retry:4.3.1",
+     1},
+    {"close_after_dot", {{".", std::string(kClose)}}, "retry:4.4.2 retry:4.4.2 retry:4.4.2", 1},
+    {"unknown_codes",
+     {{"RCPT TO:<b1", "299 fine"}, {"RCPT TO:<b2", "599 5.9.9 odd"}, {"RCPT TO:<b3", "499 odd"}},
+     "done:2.0.0 failed:5.9.9 retry:4.0.0",
+     1},
+    {"multi_line",
+     {{"RCPT TO:<b1", "250-one\r\n250-two\r\n250 three"}, {"RCPT TO:<b2", "550-5.1.1 one\r\n550 5.1.1 two"}},
+     "done:2.0.0 failed:5.1.1 done:2.0.0",
+     1},
+    {"no_text", {{"RCPT TO:<b1", "250"}, {"RCPT TO:<b2", "550"}}, "done:2.0.0 failed:5.0.0 done:2.0.0", 1},
+    {"wrong_enhanced_class",
+     {{"RCPT TO:<b2", "550 4.1.1 contradictory"}},
+     "done:2.0.0 failed:5.0.0 done:2.0.0",
+     1},
+    {"too_many",
+     {{"RCPT TO:<b2", "452 4.5.3 too many"}, {"RCPT TO:<b3", "552 too many"}},
+     "done:2.0.0 again again",
+     1},
+    {"too_many_at_the_first", {{"RCPT", "452 4.5.3 too many"}}, "retry:4.5.3 retry:4.5.3 retry:4.5.3", 0},
+    {"rcpt_552_alone", {{"RCPT", "552 full"}}, "retry:4.0.0 retry:4.0.0 retry:4.0.0", 0},
+};
+
+INSTANTIATE_TEST_SUITE_P(Rfc5321Section42, ClientReplyTest,
+                         ::testing::Combine(::testing::ValuesIn(kReplyCases), ::testing::Bool()),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param).name) +
+                                  (std::get<1>(test.param) ? "_pipelined" : "_stepwise");
+                         });
+
+TEST_F(ClientTest, TransactionAfterARefusedOneStartsWithReset) {
+  for (const bool pipelining : {true, false}) {
+    Script script;
+    if (!pipelining) script.extensions.clear();
+    script.rules = {{"RCPT", "550 no", 1}, {"DATA", "554 none", 1}};
+    if (!pipelining) script.rules.pop_back();
+    const Conversation got = converse(script, {Offer{}, Offer{}});
+    ASSERT_EQ(got.results.size(), 2U);
+    EXPECT_EQ(decisions(got.results[1]), "done:2.0.0");
+    EXPECT_THAT(got.transcript, HasSubstr("RSET\nMAIL"));
+  }
+}
+
+// RFC 2920 §3.1: 354 although all recipients were refused.
+TEST_F(ClientTest, DataAcceptedWithoutRecipientsGetsAnEmptyMessage) {
+  Script script;
+  script.rules = {{"RCPT", "550 no", 1}};
+  const Conversation got = converse(script, {Offer{}, Offer{}});
+  ASSERT_EQ(got.results.size(), 2U);
+  EXPECT_EQ(decisions(got.results[0]), "failed:5.0.0");
+  EXPECT_EQ(decisions(got.results[1]), "done:2.0.0");
+  EXPECT_THAT(got.contents, ElementsAre("", kMessage));
+}
+
+TEST_F(ClientTest, WithoutPipeliningNothingIsSentAhead) {
+  Script script;
+  script.extensions.clear();
+  script.rules = {{"RCPT", "550 no"}};
+  const Conversation got = converse(script, {Offer{}});
+  EXPECT_THAT(got.transcript, Not(HasSubstr("DATA"))) << "RFC 5321 §3.3: no recipient, no DATA";
+}
+
+TEST_F(ClientTest, ConnectionLostAfterTheDotIsRetry) {
+  Script script;
+  script.rules = {{".", std::string(kClose)}};
+  const Conversation got = converse(script, {Offer{}});
+  ASSERT_EQ(got.results.size(), 1U);
+  ASSERT_TRUE(got.results[0].outcomes[0]);
+  EXPECT_EQ(got.results[0].outcomes[0]->decision, Decision::Retry);
+  EXPECT_THAT(got.results[0].outcomes[0]->text, HasSubstr("message"));
+  EXPECT_FALSE(got.results[0].untouched);
+}
+
+TEST_F(ClientTest, ClosedBeforeMailIsUntouched) {
+  Script script;
+  script.rules = {{"MAIL", std::string(kClose)}};
+  const Conversation got = converse(script, {Offer{}});
+  ASSERT_EQ(got.results.size(), 1U);
+  EXPECT_TRUE(got.results[0].untouched);
+}
+
+struct StallCase {
+  const char* name;
+  std::chrono::seconds Options::*timeout;
+};
+class ClientTimeoutTest : public ClientTest, public ::testing::WithParamInterface<StallCase> {};
+
+TEST_P(ClientTimeoutTest, StalledServerEndsInRetry) {
+  const std::string stage = GetParam().name;
+  options_.*GetParam().timeout = std::chrono::seconds{0};  // the smallest wait there is
+  Script script;
+  script.extensions.clear();
+  script.rules = {{stage == "Dot" ? "." : stage == "Banner" ? "banner" : stage, std::string(kStall)}};
+  const Conversation got = converse(script, {Offer{}});
+  if (got.opened) {
+    ASSERT_EQ(got.results.size(), 1U);
+    EXPECT_EQ(got.results[0].outcomes[0]->decision, Decision::Retry);
+  } else {
+    EXPECT_EQ(got.open_failure.decision, Decision::Retry);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rfc5321Section4532, ClientTimeoutTest,
+                         ::testing::Values(StallCase{"Banner", &Options::banner_timeout},
+                                           StallCase{"EHLO", &Options::command_timeout},
+                                           StallCase{"DATA", &Options::data_timeout},
+                                           StallCase{"Dot", &Options::final_timeout}),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST_F(ClientTest, BannerDecidesWhetherTheHostCanBeUsed) {
+  const struct {
+    const char* banner;
+    Decision decision;
+  } cases[] = {{"521 5.3.2 no mail here", Decision::Failed},
+               {"554 no", Decision::Failed},
+               {"421 4.3.2 busy", Decision::Retry}};
+  for (const auto& c : cases) {
+    Script script;
+    script.rules = {{"banner", c.banner}};
+    const Conversation got = converse(script, {Offer{}});
+    EXPECT_FALSE(got.opened);
+    EXPECT_EQ(got.open_failure.decision, c.decision) << c.banner;
+    EXPECT_EQ(got.transcript, "QUIT\n") << c.banner;
+  }
+}
+
+TEST_F(ClientTest, UnknownEhloFallsBackToHelo) {
+  for (const char* refusal : {"500 what", "502 no such command"}) {
+    Script script;
+    script.rules = {{"EHLO", refusal}};
+    const Conversation got = converse(script, {Offer{}});
+    ASSERT_EQ(got.results.size(), 1U);
+    EXPECT_EQ(decisions(got.results[0]), "done:2.0.0");
+    EXPECT_THAT(
+        got.transcript,
+        StartsWith("EHLO postern.example.org\nHELO postern.example.org\nMAIL FROM:<a@example.org>\n"));
+  }
+}
+
+/// RFC 5321 §3.3: what was not announced is not used.
+TEST_F(ClientTest, ParametersOnlyWhenAnnounced) {
+  Offer offer;
+  offer.eight_bit = true;
+  offer.params.envid = "id+2B1";
+  offer.params.ret = smtp::Ret::Headers;
+  offer.orcpt = "rfc822;B+40example.net";
+  Script all;
+  const Conversation with = converse(all, {offer});
+  EXPECT_THAT(with.transcript,
+              HasSubstr("MAIL FROM:<a@example.org> SIZE=21 BODY=8BITMIME RET=HDRS ENVID=id+2B1\n"));
+  EXPECT_THAT(with.transcript, HasSubstr("RCPT TO:<b@example.net> ORCPT=rfc822;B+40example.net\n"));
+
+  Script few;
+  few.extensions = {"8BITMIME"};
+  const Conversation without = converse(few, {offer});
+  EXPECT_THAT(without.transcript,
+              HasSubstr("MAIL FROM:<a@example.org> BODY=8BITMIME\nRCPT TO:<b@example.net>\nDATA\n"));
+}
+
+TEST_F(ClientTest, WhatTheNextHopCannotTakeIsNotSent) {
+  Script small;
+  small.extensions = {"SIZE 20"};
+  Offer big;
+  const Conversation too_big = converse(small, {big});
+  EXPECT_EQ(decisions(too_big.results[0]), "failed:5.3.4");
+  EXPECT_THAT(too_big.transcript, Not(HasSubstr("MAIL")));
+
+  Offer eight;
+  eight.eight_bit = true;
+  EXPECT_EQ(decisions(converse(small, {eight}).results[0]), "failed:5.3.4");
+  Script seven;
+  seven.extensions = {"PIPELINING"};
+  EXPECT_EQ(decisions(converse(seven, {eight}).results[0]), "failed:5.6.3");
+  Offer utf8;
+  utf8.smtputf8 = true;
+  EXPECT_EQ(decisions(converse(seven, {utf8}).results[0]), "failed:5.6.7");
+}
+
+// RFC 5321 §4.5.2: dots are stuffed, CRLF.CRLF ends, and no line is added.
+TEST_F(ClientTest, ContentOnTheWireIsDotStuffed) {
+  Offer offer;
+  offer.message = "Subject: x\r\n\r\n.\r\n..a\r\n.b\r\nc.\r\n";
+  const Conversation got = converse({}, {offer});
+  EXPECT_THAT(got.contents, ElementsAre("Subject: x\r\n\r\n..\r\n...a\r\n..b\r\nc.\r\n"));
+}
+
+}  // namespace
+}  // namespace postern::delivery

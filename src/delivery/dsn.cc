@@ -1,0 +1,200 @@
+#include "delivery/dsn.h"
+
+#include "mail/date.h"
+#include "smtp/xtext.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+
+namespace postern::delivery {
+namespace {
+
+constexpr std::size_t kFoldAt = 76;
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+/// `text` in printable US-ASCII: message/delivery-status is 7bit (RFC 3464 §2.1), and a reply is a stranger's
+/// text.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return out;
+}
+
+/// "Name: value" folded at spaces; a word longer than a line is left whole up to 900 octets, then cut.
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  constexpr std::size_t kLongestWord = 900;
+  std::size_t column = name.size() + 1;
+  out.append(name).append(":");
+  while (!value.empty()) {
+    const std::size_t end = std::min(value.find(' '), value.size());
+    const std::string_view word = value.substr(0, std::min(end, kLongestWord));
+    if (column > name.size() + 1 && column + 1 + word.size() > kFoldAt) {
+      out += "\r\n";
+      column = 0;
+    }
+    out.append(" ").append(word);
+    column += 1 + word.size();
+    value.remove_prefix(std::min(end + 1, value.size()));
+  }
+  out += "\r\n";
+}
+
+/// What xtext stands for; what is not valid xtext stays as it is.
+std::string decode_xtext(std::string_view text) {
+  return smtp::xtext_decode(text).value_or(std::string(text));
+}
+
+/// utf-8-addr-xtext: what is not printable ASCII, and `\ + =`, as \x{HEX} of the code point (RFC 6533 §3).
+std::string utf8_addr_xtext(std::string_view address) {
+  std::string out;
+  for (std::size_t i = 0; i < address.size();) {
+    const auto lead = static_cast<unsigned char>(address[i]);
+    const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (length == 1 && lead > 0x20 && lead < 0x7f && lead != '\\' && lead != '+' && lead != '=') {
+      out += address[i++];
+      continue;
+    }
+    std::uint32_t point = length == 1 ? lead : lead & (0xffU >> (length + 1));
+    for (std::size_t k = 1; k < length && i + k < address.size(); ++k) {
+      point = (point << 6U) | (static_cast<unsigned char>(address[i + k]) & 0x3fU);
+    }
+    char escaped[16];
+    std::snprintf(escaped, sizeof escaped, "\\x{%X}", point);
+    out += escaped;
+    i += length;
+  }
+  return out;
+}
+
+/// "rfc822; a@b" or "utf-8; ..." (RFC 3464 §2.1.2, RFC 6533 §3).
+std::string typed_address(std::string_view address) {
+  return is_ascii(address) ? "rfc822; " + printable(address) : "utf-8; " + utf8_addr_xtext(address);
+}
+
+/// The ORCPT parameter "type;xtext" as the field's "type; address" (RFC 3461 §6.3).
+std::string original_recipient(std::string_view orcpt) {
+  const std::size_t semicolon = orcpt.find(';');
+  if (semicolon == std::string_view::npos) return "rfc822; " + printable(decode_xtext(orcpt));
+  std::string type(orcpt.substr(0, semicolon));
+  return printable(type) + "; " + printable(decode_xtext(orcpt.substr(semicolon + 1)));
+}
+
+/// Quoted-printable of CRLF-lined text (RFC 2045 §6.7).
+std::string quoted_printable(std::string_view text) {
+  std::string out;
+  std::size_t column = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n') {
+      out += "\r\n";
+      column = 0;
+      ++i;
+      continue;
+    }
+    const bool at_line_end = i + 1 == text.size() || text[i + 1] == '\r';
+    const bool plain = (c > 0x20 && c < 0x7f && c != '=') || ((c == ' ' || c == '\t') && !at_line_end);
+    if (column + (plain ? 1U : 3U) > 75) {
+      out += "=\r\n";
+      column = 0;
+    }
+    char escaped[4];
+    std::snprintf(escaped, sizeof escaped, "=%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    out.append(plain ? std::string_view(&c, 1) : std::string_view(escaped, 3));
+    column += plain ? 1 : 3;
+  }
+  return out;
+}
+
+/// The header section of a message, with its last CRLF and without the empty line.
+std::string_view header_of(std::string_view message) {
+  if (message.starts_with("\r\n")) return {};
+  const std::size_t end = message.find("\r\n\r\n");
+  return end == std::string_view::npos ? message : message.substr(0, end + 2);
+}
+
+void append_human_part(std::string& out, const Report& report) {
+  out += "Content-Type: text/plain; charset=us-ascii\r\n\r\n";
+  out += "This is the mail system at " + printable(report.reporting_mta) + ".\r\n\r\n";
+  out += "Your message could not be delivered to the recipients below. It will not be\r\n";
+  out += "tried again. The second part of this report has the details for programs,\r\n";
+  out += "the third part has your message or its header.\r\n\r\n";
+  for (const ReportedRecipient& r : report.failed) {
+    append_field(out,
+                 "    <" + (is_ascii(r.address) ? printable(r.address) : utf8_addr_xtext(r.address)) + ">",
+                 (r.remote_mta.empty() ? "" : "host " + printable(r.remote_mta) + " said: ") +
+                     printable(r.diagnostic));
+  }
+  out += "\r\nThe queue id of your message was " + to_string(report.original) + ".\r\n";
+}
+
+void append_status_part(std::string& out, const Report& report) {
+  out += "Content-Type: message/delivery-status\r\n\r\n";
+  // RFC 3461 §6.3: present if and only if ENVID came.
+  if (!report.envid.empty()) append_field(out, "Original-Envelope-Id", printable(decode_xtext(report.envid)));
+  append_field(out, "Reporting-MTA", "dns; " + printable(report.reporting_mta));
+  append_field(out, "Arrival-Date", mail::format_date(report.arrived));
+  for (const ReportedRecipient& r : report.failed) {
+    out += "\r\n";
+    if (!r.orcpt.empty()) append_field(out, "Original-Recipient", original_recipient(r.orcpt));
+    append_field(out, "Final-Recipient", typed_address(r.address));
+    append_field(out, "Action", "failed");
+    append_field(out, "Status", r.status);
+    // RFC 3464 §2.3.6: Diagnostic-Code is for what the remote said; our own reason is in the text for humans.
+    if (!r.remote_mta.empty()) {
+      append_field(out, "Remote-MTA", "dns; " + printable(r.remote_mta));
+      append_field(out, "Diagnostic-Code", "smtp; " + printable(r.diagnostic));
+      append_field(out, "Last-Attempt-Date", mail::format_date(r.last_attempt));
+    }
+  }
+}
+
+void append_original_part(std::string& out, const Report& report, std::string_view original) {
+  if (report.what == Return::Full && is_ascii(original)) {
+    out += "Content-Type: message/rfc822\r\n\r\n";
+    out += original;
+    return;
+  }
+  const std::string_view header = header_of(original);
+  out += "Content-Type: text/rfc822-headers\r\n";
+  if (is_ascii(header)) {
+    out.append("\r\n").append(header);
+  } else {
+    out.append("Content-Transfer-Encoding: quoted-printable\r\n\r\n").append(quoted_printable(header));
+  }
+}
+
+}  // namespace
+
+std::string build_failure_report(const Report& report, std::string_view original) {
+  // '=' and '_' together cannot occur in quoted-printable, and the id in no other message.
+  const std::string boundary = "=_report_" + to_string(report.original);
+  std::string out;
+  out.reserve(2048 + (report.what == Return::Full ? original.size() : 4096));
+  append_field(out, "Date", mail::format_date(report.now));
+  append_field(out, "From", "Mail Delivery System <" + report.from + ">");
+  append_field(out, "To", "<" + report.sender + ">");
+  append_field(out, "Subject", "Undelivered mail returned to sender");
+  append_field(out, "Message-ID", report.message_id);
+  append_field(out, "Auto-Submitted", "auto-replied");  // RFC 3834 §5.2: never auto-generated on a report
+  append_field(out, "MIME-Version", "1.0");
+  out += "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" + boundary +
+         "\"\r\n\r\n";
+  out += "This is a delivery report in MIME format.\r\n";
+  const std::string separator = "\r\n--" + boundary + "\r\n";
+  out += separator;
+  append_human_part(out, report);
+  out += separator;
+  append_status_part(out, report);
+  out += separator;
+  append_original_part(out, report, original);
+  out += "\r\n--" + boundary + "--\r\n";
+  return out;
+}
+
+}  // namespace postern::delivery

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/ids.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace postern::delivery {
+
+/// How much of the original comes back (RFC 3461 §4.3).
+enum class Return { Headers, Full };
+
+/// One recipient group of a delivery report (RFC 3464 §2.3).
+struct ReportedRecipient {
+  std::string address;     ///< envelope address, case kept; UTF-8 allowed
+  std::string orcpt;       ///< as received ("rfc822;a+40b"); empty: none came
+  std::string status;      ///< "5.1.1"
+  std::string remote_mta;  ///< host that answered; empty: nobody was asked
+  std::string
+      diagnostic;  ///< its reply ("550 5.1.1 no such user"), or our own reason when remote_mta is empty
+  TimePoint last_attempt;
+};
+
+/// Everything a failure report says. A value; the caller decides whether a report is due at all.
+struct Report {
+  QueueId original;
+  std::string reporting_mta;  ///< our host name
+  std::string from;           ///< mailbox of a responsible human, e.g. postmaster@mail.example.org
+  std::string sender;         ///< whom to tell: the reverse-path of the original
+  std::string message_id;     ///< with angle brackets
+  std::string envid;          ///< as received (xtext); empty: none came
+  TimePoint arrived;
+  TimePoint now;
+  std::vector<ReportedRecipient> failed;
+  Return what = Return::Headers;
+};
+
+/// The failure report as a complete message, CRLF line ends: multipart/report with a text for humans, a
+/// message/delivery-status and the original or its header (RFC 6522 §3, RFC 3464 §2). `original` is the
+/// original message, or any beginning of it that holds the whole header. The result is 7bit except for a
+/// non-ASCII sender in To; an original that holds 8-bit octets comes back as its header in quoted-printable,
+/// because a return path may be 7-bit.
+[[nodiscard]] std::string build_failure_report(const Report& report, std::string_view original);
+
+}  // namespace postern::delivery

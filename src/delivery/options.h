@@ -1,0 +1,143 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/options.h"
+#include "base/result.h"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace postern::delivery {
+
+/// Where outgoing mail goes: to the MX of each recipient's domain, all of it to one relay, or into files.
+enum class Mode { Direct, Smarthost, Sandbox };
+constexpr auto option_names(Mode) {
+  return std::array{std::pair{"direct", Mode::Direct}, std::pair{"smarthost", Mode::Smarthost},
+                    std::pair{"sandbox", Mode::Sandbox}};
+}
+
+/// What STARTTLS must achieve before mail flows.
+enum class TlsPolicy {
+  None,           ///< never ask for TLS
+  Opportunistic,  ///< TLS with any certificate when offered, else cleartext (RFC 7435)
+  Required,       ///< TLS with a certificate that verifies for the host name, else the mail waits
+};
+constexpr auto option_names(TlsPolicy) {
+  return std::array{std::pair{"none", TlsPolicy::None}, std::pair{"opportunistic", TlsPolicy::Opportunistic},
+                    std::pair{"required", TlsPolicy::Required}};
+}
+
+/// One relay that takes all our mail: the table [smarthost.NAME].
+struct Smarthost {
+  std::string host;
+  std::uint16_t port = 587;
+  TlsPolicy tls = TlsPolicy::Required;
+  std::string user;
+  std::string password_file;
+  std::string ca_file;
+
+  /// Malformed: no host, a user without a password file, or a password that would travel without verified
+  /// TLS.
+  [[nodiscard]] Result<> validate() const;
+
+  static auto fields() {
+    return std::tuple{
+        field("host", &Smarthost::host, Reload::Restart, "Name or address of the relay."),
+        field("port", &Smarthost::port, 1, 65535, Reload::Restart, "TCP port of the relay."),
+        field("tls", &Smarthost::tls, Reload::Restart,
+              "none, opportunistic or required (verified certificate)."),
+        field("user", &Smarthost::user, Reload::Restart,
+              "Name for AUTH; empty: no AUTH. Needs tls = required."),
+        field("password_file", &Smarthost::password_file, Reload::Restart,
+              "File whose first line is the password."),
+        field("ca_file", &Smarthost::ca_file, Reload::Restart,
+              "PEM file of trusted CAs; empty: the system's."),
+    };
+  }
+};
+
+/// The table [delivery].
+struct Options {
+  Mode mode = Mode::Direct;
+  std::string smarthost;
+  std::uint16_t port = 25;
+  TlsPolicy tls = TlsPolicy::Opportunistic;
+
+  std::uint32_t max_active = 2000;
+  std::uint32_t max_connections = 20;
+  std::uint32_t max_messages_per_connection = 100;
+  std::uint32_t max_recipients = 100;
+  std::chrono::seconds idle_timeout{5};
+  std::chrono::seconds dead_host_memory{60};
+
+  std::chrono::seconds connect_timeout{30};
+  std::chrono::seconds banner_timeout{300};
+  std::chrono::seconds command_timeout{300};
+  std::chrono::seconds data_timeout{120};
+  std::chrono::seconds block_timeout{180};
+  std::chrono::seconds final_timeout{600};
+  std::chrono::seconds quit_timeout{10};
+
+  std::chrono::seconds first_retry{1800};
+  std::chrono::seconds longest_retry{4 * 3600};
+  std::chrono::seconds give_up_after{5 * 24 * 3600};
+
+  /// Malformed: first_retry longer than longest_retry, or smarthost mode without a name.
+  [[nodiscard]] Result<> validate() const;
+
+  static auto fields() {
+    using std::chrono::seconds;
+    constexpr seconds kHour{3600};
+    constexpr seconds kDay = 24 * kHour;
+    return std::tuple{
+        field("mode", &Options::mode, Reload::Restart,
+              "direct (MX), smarthost (one relay) or sandbox (files)."),
+        field("smarthost", &Options::smarthost, Reload::Restart,
+              "Which [smarthost.NAME] table mode = smarthost uses."),
+        field("port", &Options::port, 1, 65535, Reload::Restart,
+              "Port of MX hosts in direct mode; for tests."),
+        field("tls", &Options::tls, Reload::Restart,
+              "TLS towards MX hosts: none, opportunistic or required."),
+        field("max_active", &Options::max_active, 10, 100'000, Reload::Restart,
+              "Messages being delivered at once; the rest wait on disk."),
+        field("max_connections", &Options::max_connections, 1, 1000, Reload::Restart,
+              "Connections at once to one destination."),
+        field("max_messages_per_connection", &Options::max_messages_per_connection, 1, 100'000,
+              Reload::Restart, "Messages sent over one connection before it is closed."),
+        field("max_recipients", &Options::max_recipients, 1, 100, Reload::Restart,
+              "Recipients in one transaction; RFC 5321 §4.5.3.1.8 lets a server stop at 100."),
+        field("idle_timeout", &Options::idle_timeout, seconds{0}, seconds{300}, Reload::Restart,
+              "How long a connection waits for more mail to the same destination."),
+        field("dead_host_memory", &Options::dead_host_memory, seconds{0}, kHour, Reload::Restart,
+              "How long a host that could not be reached is not tried again."),
+        field("connect_timeout", &Options::connect_timeout, seconds{1}, seconds{300}, Reload::Restart,
+              "Wait for the TCP connection, per address."),
+        field("banner_timeout", &Options::banner_timeout, seconds{1}, kHour, Reload::Restart,
+              "Wait for the 220 banner; RFC 5321 §4.5.3.2.1 asks for 5 minutes."),
+        field("command_timeout", &Options::command_timeout, seconds{1}, kHour, Reload::Restart,
+              "Wait for the reply to EHLO, MAIL, RCPT; RFC 5321 §4.5.3.2.2 and .3 ask for 5 minutes."),
+        field("data_timeout", &Options::data_timeout, seconds{1}, kHour, Reload::Restart,
+              "Wait for the 354 after DATA; RFC 5321 §4.5.3.2.4 asks for 2 minutes."),
+        field("block_timeout", &Options::block_timeout, seconds{1}, kHour, Reload::Restart,
+              "Time to send one block of data; RFC 5321 §4.5.3.2.5 asks for 3 minutes."),
+        field("final_timeout", &Options::final_timeout, seconds{1}, kHour, Reload::Restart,
+              "Wait for the reply after the final dot; RFC 5321 §4.5.3.2.6 asks for 10 minutes."),
+        field("quit_timeout", &Options::quit_timeout, seconds{0}, seconds{300}, Reload::Restart,
+              "Wait for the reply to QUIT."),
+        field("first_retry", &Options::first_retry, seconds{1}, kDay, Reload::Restart,
+              "Wait after the first failure; RFC 5321 §4.5.4.1 asks for 30 minutes or more."),
+        field("longest_retry", &Options::longest_retry, seconds{1}, kDay, Reload::Restart,
+              "The wait doubles with each failure up to this."),
+        field(
+            "give_up_after", &Options::give_up_after, seconds{1}, 30 * kDay, Reload::Restart,
+            "Age at which undelivered mail goes back to its sender; RFC 5321 §4.5.4.1 asks for 4 to 5 days."),
+    };
+  }
+};
+
+}  // namespace postern::delivery

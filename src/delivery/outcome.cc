@@ -1,0 +1,88 @@
+#include "delivery/outcome.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace postern::delivery {
+namespace {
+
+/// The status of a reply: its own when it is well-formed and agrees with the decision, else the general one.
+std::string status_of(const smtp::Reply& reply, Decision decision) {
+  const char digit = decision == Decision::Done ? '2' : decision == Decision::Failed ? '5' : '4';
+  std::string own = smtp::to_string(reply.enhanced);
+  if (!own.empty() && own[0] == digit) return own;
+  return std::string(1, digit) + ".0.0";
+}
+
+Decision decide(int code, Stage stage) {
+  const int kind = code / 100;
+  if (stage == Stage::Data) return kind == 5 ? Decision::Failed : Decision::Retry;
+  if (stage == Stage::Auth || stage == Stage::Hello || stage == Stage::StartTls) return Decision::Retry;
+  if (stage == Stage::Rcpt && code == 552) return Decision::Retry;
+  if (kind == 2) return Decision::Done;
+  return kind == 5 ? Decision::Failed : Decision::Retry;
+}
+
+}  // namespace
+
+const char* to_string(Decision decision) {
+  switch (decision) {
+    case Decision::Done:
+      return "done";
+    case Decision::Retry:
+      return "retry";
+    case Decision::Failed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+const char* to_string(Stage stage) {
+  switch (stage) {
+    case Stage::Banner:
+      return "banner";
+    case Stage::Hello:
+      return "ehlo";
+    case Stage::StartTls:
+      return "starttls";
+    case Stage::Auth:
+      return "auth";
+    case Stage::Mail:
+      return "mail";
+    case Stage::Rcpt:
+      return "rcpt";
+    case Stage::Data:
+      return "data";
+    case Stage::FinalDot:
+      return "message";
+  }
+  return "unknown";
+}
+
+std::string one_line(const smtp::Reply& reply) {
+  constexpr std::size_t kLongest = 512;
+  std::string out = std::to_string(reply.code);
+  const std::string enhanced = smtp::to_string(reply.enhanced);
+  if (!enhanced.empty()) out.append(" ").append(enhanced);
+  for (const std::string& line : reply.lines) {
+    if (out.size() + 1 + line.size() > kLongest) break;
+    out.append(" ").append(line);
+  }
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
+Outcome classify(const smtp::Reply& reply, Stage stage) {
+  const Decision decision = decide(reply.code, stage);
+  return {decision, status_of(reply, decision), one_line(reply), true};
+}
+
+Outcome local_outcome(Decision decision, std::string_view status, std::string text) {
+  return {decision, std::string(status), std::move(text), false};
+}
+
+bool too_many_recipients(const smtp::Reply& reply) { return reply.code == 452 || reply.code == 552; }
+
+}  // namespace postern::delivery

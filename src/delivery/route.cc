@@ -1,0 +1,153 @@
+#include "delivery/route.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+namespace postern::delivery {
+namespace {
+
+bool same_name(std::string_view a, std::string_view b) {
+  if (a.ends_with('.')) a.remove_suffix(1);
+  if (b.ends_with('.')) b.remove_suffix(1);
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+Route nowhere(Decision decision, const char* status, std::string text) {
+  return Route{{}, local_outcome(decision, status, std::move(text))};
+}
+
+/// "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 §4.1.3).
+Result<net::IpAddress> parse_literal(std::string_view domain) {
+  if (domain.size() < 3 || domain.front() != '[' || domain.back() != ']') {
+    return fail(Errc::Malformed, "not an address literal");
+  }
+  std::string_view inner = domain.substr(1, domain.size() - 2);
+  constexpr std::string_view kTag = "ipv6:";
+  if (same_name(inner.substr(0, kTag.size()), kTag)) inner.remove_prefix(kTag.size());
+  return net::IpAddress::parse(inner);
+}
+
+Route literal_route(const Identity& self, const std::string& domain, std::uint16_t port) {
+  const Result<net::IpAddress> ip = parse_literal(domain);
+  if (!ip) return nowhere(Decision::Failed, "5.1.2", "bad address literal " + domain);
+  if (std::ranges::find(self.own_addresses, *ip) != self.own_addresses.end()) {
+    return nowhere(Decision::Failed, "5.4.6", domain + " is this server: mail would loop");
+  }
+  return Route{{Target{domain, {*ip, port}}}, {}};
+}
+
+/// What address lookups of a list of hosts came to.
+struct Lookups {
+  bool unavailable = false;
+  std::string last_error;
+};
+
+Route no_target(const std::string& domain, bool implicit, bool loop, const Lookups& lookups) {
+  if (loop)
+    return nowhere(Decision::Failed, "5.4.6",
+                   "this server is the best mail host of " + domain + ": mail would loop");
+  if (lookups.unavailable) return nowhere(Decision::Retry, "4.4.3", "DNS: " + lookups.last_error);
+  if (implicit)
+    return nowhere(Decision::Failed, "5.1.2", "the domain " + domain + " has neither MX nor address");
+  return nowhere(Decision::Failed, "5.4.4", "no mail host of " + domain + " has an address");
+}
+
+/// The hosts of a domain, best first, while addresses are looked up.
+struct Hosts {
+  std::vector<dns::MxHost> list;
+  bool loop = false;  ///< we were among them
+
+  /// RFC 5321 §5.1: ourselves in the list, and all that are not better, are no way forward.
+  void drop_from(std::uint16_t preference) {
+    loop = true;
+    std::erase_if(list, [preference](const dns::MxHost& h) { return h.preference >= preference; });
+  }
+};
+
+Hosts order(std::vector<dns::MxHost> list, const Identity& self, Rng& rng) {
+  std::ranges::shuffle(list, rng);
+  std::ranges::stable_sort(list, {}, &dns::MxHost::preference);
+  Hosts hosts{std::move(list)};
+  const auto us = std::ranges::find_if(
+      hosts.list, [&](const dns::MxHost& h) { return same_name(h.host, self.hostname); });
+  if (us != hosts.list.end()) hosts.drop_from(us->preference);
+  return hosts;
+}
+
+net::Task<std::vector<Target>> look_up(dns::Resolver& resolver, const Identity& self, Hosts& hosts,
+                                       std::uint16_t port, Lookups& lookups) {
+  std::vector<Target> targets;
+  std::vector<std::uint16_t>
+      preferences;  // of targets, to take back those that are not better than ourselves
+  for (std::size_t i = 0; i < hosts.list.size() && targets.size() < kMaxTargets; ++i) {
+    const dns::MxHost host = hosts.list[i];
+    Result<dns::AddressAnswer> found = co_await resolver.addresses(host.host);
+    if (!found) {
+      lookups.unavailable |= found.error().code != Errc::NotFound;
+      lookups.last_error = found.error().detail;
+      continue;
+    }
+    const bool ours = std::ranges::any_of(found->ips, [&](const net::IpAddress& ip) {
+      return std::ranges::find(self.own_addresses, ip) != self.own_addresses.end();
+    });
+    if (ours) {
+      hosts.drop_from(host.preference);
+      while (!preferences.empty() && preferences.back() >= host.preference) {
+        preferences.pop_back();
+        targets.pop_back();
+      }
+      break;
+    }
+    for (const net::IpAddress& ip : found->ips) {
+      if (targets.size() == kMaxTargets) break;
+      targets.push_back({host.host, {ip, port}});
+      preferences.push_back(host.preference);
+    }
+  }
+  co_return targets;
+}
+
+}  // namespace
+
+net::Task<Route> find_route(dns::Resolver& resolver, const Identity& self, std::string domain,
+                            std::uint16_t port, Rng& rng) {
+  if (domain.starts_with('[')) co_return literal_route(self, domain, port);
+
+  Result<dns::MxAnswer> answer = co_await resolver.mx(domain);
+  if (!answer && answer.error().code == Errc::NotFound) {
+    co_return nowhere(Decision::Failed, "5.1.2", "the domain " + domain + " does not exist");
+  }
+  if (!answer) co_return nowhere(Decision::Retry, "4.4.3", "DNS: " + answer.error().detail);
+  // RFC 7505 §3: no look-up of addresses, no retry.
+  if (answer->null_mx)
+    co_return nowhere(Decision::Failed, "5.1.10", "the domain " + domain + " accepts no mail");
+
+  const bool implicit = answer->hosts.empty();
+  if (implicit) answer->hosts.push_back({0, domain});
+  Hosts hosts = order(std::move(answer->hosts), self, rng);
+  Lookups lookups;
+  Route route;
+  route.targets = co_await look_up(resolver, self, hosts, port, lookups);
+  if (route.targets.empty()) {
+    co_return no_target(domain, implicit, hosts.loop && !lookups.unavailable, lookups);
+  }
+  co_return route;
+}
+
+net::Task<Route> find_relay(dns::Resolver& resolver, std::string host, std::uint16_t port) {
+  if (const Result<net::IpAddress> ip = net::IpAddress::parse(host); ip) {
+    co_return Route{{Target{host, {*ip, port}}}, {}};
+  }
+  Result<dns::AddressAnswer> found = co_await resolver.addresses(host);
+  // The relay is our own configuration: a wrong name must not send mail back to its senders.
+  if (!found) co_return nowhere(Decision::Retry, "4.4.3", "smarthost " + host + ": " + found.error().detail);
+  Route route;
+  for (const net::IpAddress& ip : found->ips) route.targets.push_back({host, {ip, port}});
+  if (route.targets.empty())
+    co_return nowhere(Decision::Retry, "4.4.4", "smarthost " + host + " has no address");
+  co_return route;
+}
+
+}  // namespace postern::delivery

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "delivery/outcome.h"
+#include "delivery/retry.h"
+#include "delivery/target.h"
+#include "dns/resolver.h"
+#include "net/endpoint.h"
+#include "net/task.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace postern::delivery {
+
+/// Who we are towards the world: the EHLO argument, the Reporting-MTA, and what must never be a next hop.
+struct Identity {
+  std::string hostname;
+  std::vector<net::IpAddress> own_addresses;
+};
+
+/// Where to go for a domain, best first; or why there is nowhere to go.
+struct Route {
+  std::vector<Target> targets;
+  Outcome failure;  ///< meaningful when targets is empty
+};
+
+/// The next hops of a recipient domain by RFC 5321 §5.1: MX in order of preference with equal ones shuffled,
+/// the domain itself when it has no MX, all addresses of each (A and AAAA), at most kMaxTargets. Our own name
+/// or address ends the list: what is as bad or worse is dropped, and 5.4.6 when nothing is left. Permanent
+/// failures: NXDOMAIN 5.1.2, null MX 5.1.10 (RFC 7505), no address 5.4.4. DNS trouble: retry 4.4.3. `domain`
+/// is a lower-case A-label name or an address literal.
+[[nodiscard]] net::Task<Route> find_route(dns::Resolver& resolver, const Identity& self, std::string domain,
+                                          std::uint16_t port, Rng& rng);
+
+/// The addresses of a relay from the configuration: no MX lookup. `host` may be an address.
+[[nodiscard]] net::Task<Route> find_relay(dns::Resolver& resolver, std::string host, std::uint16_t port);
+
+inline constexpr std::size_t kMaxTargets = 20;
+
+}  // namespace postern::delivery
