@@ -1,0 +1,76 @@
+#include "dkim/canonical.h"
+
+namespace postern::dkim {
+namespace {
+bool is_space(char c) { return c == ' ' || c == '\t'; }
+}  // namespace
+
+std::string relaxed_field(std::string_view raw) {
+  std::string out;
+  const std::size_t colon = raw.find(':');
+  for (const char c : raw.substr(0, colon)) {
+    if (!is_space(c)) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  out += ':';
+  bool space = false;
+  bool text = false;
+  for (const char c : colon == std::string_view::npos ? std::string_view() : raw.substr(colon + 1)) {
+    if (c == '\r' || c == '\n') continue;  // unfolding: the white space behind it stays
+    if (is_space(c)) {
+      space = true;
+      continue;
+    }
+    if (space && text) out += ' ';
+    out += c;
+    space = false;
+    text = true;
+  }
+  out += "\r\n";
+  return out;
+}
+
+void RelaxedBody::line_end(std::string& out) {
+  if (text_) {
+    out += "\r\n";
+  } else {
+    ++empty_lines_;
+  }
+  text_ = false;
+  space_ = false;
+}
+
+void RelaxedBody::feed(std::string_view body, std::string& out) {
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (c == '\r') {
+      cr_ = true;
+      continue;
+    }
+    if (c == '\n' && cr_) {
+      cr_ = false;
+      line_end(out);
+      continue;
+    }
+    cr_ = false;
+    if (is_space(c)) {
+      space_ = true;
+      continue;
+    }
+    for (; empty_lines_ > 0; --empty_lines_) out += "\r\n";
+    if (space_) out += ' ';
+    space_ = false;
+    text_ = true;
+    // Whole words at a time.
+    std::size_t end = body.find_first_of(" \t\r\n", i + 1);
+    if (end == std::string_view::npos) end = body.size();
+    out.append(body, i, end - i);
+    i = end - 1;
+  }
+}
+
+void RelaxedBody::finish(std::string& out) {
+  if (text_) out += "\r\n";
+  *this = RelaxedBody{};
+}
+
+}  // namespace postern::dkim
