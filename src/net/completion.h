@@ -1,11 +1,11 @@
 #pragma once
 
+#include "net/loop.h"
+
 #include <coroutine>
 #include <memory>
 #include <optional>
 #include <utility>
-
-#include "net/loop.h"
 
 namespace postern::net {
 
@@ -14,7 +14,8 @@ namespace postern::net {
 ///   pool.start(done.resolver());
 ///   const int value = co_await done;
 ///
-/// Threads  the resolver may be called from any thread, once. The loop must outlive every resolver: stop the threads
+/// Threads  the resolver may be called from any thread, once. The loop must outlive every resolver: stop the
+/// threads
 ///          that resolve before the loop is destroyed.
 template <class T>
 class [[nodiscard]] Completion {

@@ -14,7 +14,8 @@ constexpr std::array<std::uint8_t, 12> kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 
 }  // namespace
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {
-  const std::string copy(text);
+  const std::string copy(text.substr(0, text.find('\0')));
+  if (copy.size() != text.size()) return fail(Errc::Malformed, "not an IP address");
   std::array<char, 16> raw{};
   if (inet_pton(AF_INET, copy.c_str(), raw.data()) == 1) return from_octets({raw.data(), 4});
   if (inet_pton(AF_INET6, copy.c_str(), raw.data()) == 1) return from_octets({raw.data(), 16});
@@ -22,7 +23,8 @@ Result<IpAddress> IpAddress::parse(std::string_view text) {
 }
 
 Result<IpAddress> IpAddress::from_octets(std::string_view octets) {
-  if (octets.size() != 4 && octets.size() != 16) return fail(Errc::Malformed, "an IP address has 4 or 16 octets");
+  if (octets.size() != 4 && octets.size() != 16)
+    return fail(Errc::Malformed, "an IP address has 4 or 16 octets");
   IpAddress ip;
   std::memcpy(ip.octets_.data(), octets.data(), octets.size());
   ip.v6_ = octets.size() == 16;
@@ -45,7 +47,8 @@ std::string IpAddress::literal() const { return (v6_ ? "[IPv6:" : "[") + text() 
 
 bool IpAddress::is_loopback() const {
   if (!v6_) return octets_[0] == 127;
-  return octets_[15] == 1 && std::all_of(octets_.begin(), octets_.end() - 1, [](auto octet) { return octet == 0; });
+  return octets_[15] == 1 &&
+         std::all_of(octets_.begin(), octets_.end() - 1, [](auto octet) { return octet == 0; });
 }
 
 IpAddress IpAddress::network(unsigned v4_bits, unsigned v6_bits) const {
@@ -60,7 +63,8 @@ IpAddress IpAddress::network(unsigned v4_bits, unsigned v6_bits) const {
 
 Result<Endpoint> Endpoint::parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return fail(Errc::Malformed, "no port in \"" + std::string(text) + "\"");
+  if (colon == std::string_view::npos)
+    return fail(Errc::Malformed, "no port in \"" + std::string(text) + "\"");
   std::string_view host = text.substr(0, colon);
   const std::string_view port = text.substr(colon + 1);
   const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';

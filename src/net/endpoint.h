@@ -1,13 +1,13 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <array>
 #include <compare>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include "base/result.h"
 
 struct sockaddr;
 struct sockaddr_storage;
@@ -27,7 +27,8 @@ class IpAddress {
   [[nodiscard]] std::string literal() const;
   [[nodiscard]] bool is_v6() const { return v6_; }
   [[nodiscard]] bool is_loopback() const;
-  /// The address with all but the first `v4_bits` or `v6_bits` bits cleared: what limits per network count by.
+  /// The address with all but the first `v4_bits` or `v6_bits` bits cleared: what limits per network count
+  /// by.
   [[nodiscard]] IpAddress network(unsigned v4_bits, unsigned v6_bits) const;
   [[nodiscard]] const std::array<std::uint8_t, 16>& octets() const { return octets_; }
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;

@@ -1,8 +1,7 @@
 #include "net/endpoint.h"
 
-#include <sys/socket.h>
-
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 namespace postern::net {
 namespace {
@@ -19,7 +18,8 @@ TEST(Endpoint, ParsesWhatItPrints) {
 }
 
 TEST(Endpoint, RefusesTheRest) {
-  for (const char* text : {"", "587", "192.0.2.1", "192.0.2.1:", "192.0.2.1:70000", "192.0.2.1:5x", "::1:25", "host:25", "[::1]"}) {
+  for (const char* text : {"", "587", "192.0.2.1", "192.0.2.1:", "192.0.2.1:70000", "192.0.2.1:5x", "::1:25",
+                           "host:25", "[::1]"}) {
     EXPECT_FALSE(Endpoint::parse(text)) << text;
   }
 }

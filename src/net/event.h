@@ -1,8 +1,8 @@
 #pragma once
 
-#include <vector>
-
 #include "net/loop.h"
+
+#include <vector>
 
 namespace postern::net {
 

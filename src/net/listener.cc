@@ -1,5 +1,8 @@
 #include "net/listener.h"
 
+#include "base/log.h"
+#include "net/socket_wait.h"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -11,17 +14,17 @@
 #include <chrono>
 #include <cstring>
 
-#include "base/log.h"
-#include "net/socket_wait.h"
-
 namespace postern::net {
 namespace {
 constexpr int kBacklog = 1024;
 constexpr auto kPauseWithoutDescriptors = std::chrono::milliseconds{50};
+/// New connections taken before those that are open get their turn.
+constexpr unsigned kAcceptsInARow = 64;
 
 Error socket_error(const std::string& what) {
   const int why = errno;
-  return fail(why == EACCES || why == EPERM ? Errc::Denied : Errc::Unavailable, what + ": " + std::strerror(why));
+  return fail(why == EACCES || why == EPERM ? Errc::Denied : Errc::Unavailable,
+              what + ": " + std::strerror(why));
 }
 
 /// A descriptor that closes itself unless it is handed on.
@@ -51,10 +54,12 @@ namespace {
 
 Task<> accept_all(std::shared_ptr<Listener::Impl> listener, std::function<void(Stream)> on_connection) {
   Loop& loop = listener->wait.loop();
+  unsigned in_a_row = 0;
   while (!listener->closed) {
     const int fd = ::accept4(listener->wait.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       on_connection(Stream(loop, fd));
+      if (++in_a_row % kAcceptsInARow == 0) co_await loop.yield();
       continue;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -75,14 +80,20 @@ Listener::~Listener() { close(); }
 
 Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const Endpoint& endpoint) {
   Fd fd(::socket(endpoint.ip.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const bool everywhere = endpoint.ip == IpAddress::parse("::").value();
+  if (fd.get() < 0 && errno == EAFNOSUPPORT && everywhere) {
+    return open(loop, {IpAddress::parse("0.0.0.0").value(), endpoint.port});  // a machine without IPv6
+  }
   if (fd.get() < 0) return socket_error("socket for " + endpoint.text());
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-  if (endpoint.ip.is_v6()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  const int v6_only = everywhere ? 0 : 1;
+  if (endpoint.ip.is_v6()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only));
   sockaddr_storage address{};
   const socklen_t length = endpoint.to_sockaddr(address);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) return socket_error("bind " + endpoint.text());
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0)
+    return socket_error("bind " + endpoint.text());
   if (::listen(fd.get(), kBacklog) != 0) return socket_error("listen on " + endpoint.text());
   return std::make_unique<Listener>(std::make_unique<Impl>(loop, fd.take()));
 }
@@ -94,6 +105,7 @@ Result<std::unique_ptr<Listener>> Listener::adopt(Loop& loop, int fd) {
     return fail(Errc::Malformed, "inherited descriptor " + std::to_string(fd) + " is not a listening socket");
   }
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   return std::make_unique<Listener>(std::make_unique<Impl>(loop, fd));
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "net/stream.h"
+
 #include <sys/types.h>
 
 #include <functional>
 #include <memory>
 #include <string>
-
-#include "net/stream.h"
 
 namespace postern::net {
 
@@ -17,13 +17,15 @@ namespace postern::net {
 class Listener {
  public:
   struct Impl;
-  /// TCP with SO_REUSEPORT, so that each loop has its own; an IPv6 socket is IPv6 only. Port 0: the system chooses.
+  /// TCP with SO_REUSEPORT, so that each loop has its own; "[::]" takes IPv4 connections too, any other
+  /// IPv6 address only its own. Port 0: the system chooses.
   /// Errors: Denied (no right to the port), Unavailable (in use, no such address).
   [[nodiscard]] static Result<std::unique_ptr<Listener>> open(Loop& loop, const Endpoint& endpoint);
   /// A socket that already listens (systemd). Several loops may adopt duplicates of one.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> adopt(Loop& loop, int fd);
   /// A unix socket with permission bits `mode`; a stale file is replaced.
-  [[nodiscard]] static Result<std::unique_ptr<Listener>> open_unix(Loop& loop, const std::string& path, mode_t mode);
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open_unix(Loop& loop, const std::string& path,
+                                                                   mode_t mode);
 
   explicit Listener(std::unique_ptr<Impl> impl);
   ~Listener();

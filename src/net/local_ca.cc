@@ -1,5 +1,8 @@
 #include "net/local_ca.h"
 
+#include "net/endpoint.h"
+#include "net/tls_impl.h"
+
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -7,9 +10,6 @@
 #include <openssl/x509v3.h>
 
 #include <memory>
-
-#include "net/endpoint.h"
-#include "net/tls_impl.h"
 
 namespace postern::net {
 namespace {
@@ -99,7 +99,9 @@ Result<LocalCa> make_local_ca(const std::vector<std::string>& names, std::chrono
   LocalCa made;
   made.ca_certificate = certificate_pem(ca.get());
   made.certificate = certificate_pem(leaf.get()) + made.ca_certificate;
-  made.key = pem([&key](BIO* out) { PEM_write_bio_PKCS8PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+  made.key = pem([&key](BIO* out) {
+    PEM_write_bio_PKCS8PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  });
   return made;
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <chrono>
 #include <string>
 #include <vector>
-
-#include "base/result.h"
 
 namespace postern::net {
 
@@ -17,6 +17,7 @@ struct LocalCa {
 };
 
 /// `names` become the subject alternative names; an IP address becomes an IP entry. Error: Internal.
-[[nodiscard]] Result<LocalCa> make_local_ca(const std::vector<std::string>& names, std::chrono::hours lifetime);
+[[nodiscard]] Result<LocalCa> make_local_ca(const std::vector<std::string>& names,
+                                            std::chrono::hours lifetime);
 
 }  // namespace postern::net

@@ -1,11 +1,11 @@
 #include "net/loop.h"
 
-#include <csignal>
+#include "net/loop_impl.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
-#include "net/loop_impl.h"
+#include <csignal>
 
 namespace postern::net {
 namespace {
@@ -17,9 +17,7 @@ struct Root {
     promise_type(Loop::Impl& owner, const Task<>& /*task*/) : loop(&owner) {}
     Root get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
     [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
-    [[nodiscard]] std::suspend_never final_suspend() const noexcept {
-      return {};
-    }
+    [[nodiscard]] std::suspend_never final_suspend() const noexcept { return {}; }
     void return_void() noexcept {
       loop->roots.erase(std::coroutine_handle<promise_type>::from_promise(*this).address());
       loop->root_count.fetch_sub(1);
@@ -34,7 +32,8 @@ Root run_root(Loop::Impl& /*owner*/, Task<> task) { co_await std::move(task); }
 }  // namespace
 
 Loop::Loop() : impl_(std::make_unique<Impl>()) {
-  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write(2): a peer that is gone is an error, not a signal
+  std::signal(SIGPIPE,
+              SIG_IGN);  // OpenSSL writes with write(2): a peer that is gone is an error, not a signal
 }
 
 Loop::~Loop() {
@@ -74,10 +73,11 @@ std::size_t Loop::task_count() const { return impl_->root_count.load(); }
 
 void Loop::schedule_deadline(Expiring& waiter, SteadyTime when) {
   if (when == SteadyTime::max()) return;
-  waiter.when_ = when;
+  // Waiters that wake each other at once must not keep the round going forever and the sockets waiting.
+  waiter.when_ = when > impl_->round ? when : impl_->round + SteadyTime::duration{1};
   waiter.scheduled_ = true;
-  impl_->deadlines.emplace(when, &waiter);
-  if (when < impl_->armed_for) arm_timer();
+  impl_->deadlines.emplace(waiter.when_, &waiter);
+  if (waiter.when_ < impl_->armed_for) arm_timer();
 }
 
 void Loop::cancel_deadline(Expiring& waiter) {
@@ -97,12 +97,14 @@ void Loop::arm_timer() {
 void Loop::fire_due() {
   impl_->armed_for = SteadyTime::max();
   const SteadyTime now = std::chrono::steady_clock::now();
+  impl_->round = now;
   while (!impl_->deadlines.empty() && impl_->deadlines.begin()->first <= now) {
     Expiring* const waiter = impl_->deadlines.begin()->second;
     impl_->deadlines.erase(impl_->deadlines.begin());
     waiter->scheduled_ = false;
     waiter->expired();
   }
+  impl_->round = SteadyTime::min();
   if (!impl_->deadlines.empty() && impl_->deadlines.begin()->first < impl_->armed_for) arm_timer();
 }
 
@@ -124,5 +126,7 @@ Task<> Loop::sleep_until(SteadyTime when) {
   Sleep sleep(*this, when);
   co_await sleep;
 }
+
+Task<> Loop::yield() { return sleep_until(SteadyTime::min()); }
 
 }  // namespace postern::net

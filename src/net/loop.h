@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/clock.h"
+#include "net/task.h"
+
 #include <cstddef>
 #include <functional>
 #include <memory>
-
-#include "base/clock.h"
-#include "net/task.h"
 
 namespace postern::net {
 
@@ -52,8 +52,11 @@ class Loop {
   [[nodiscard]] std::size_t task_count() const;
 
   Task<> sleep_until(SteadyTime when);
+  /// Lets everything else that is ready run first: for coroutines that could go on without ever waiting.
+  Task<> yield();
 
-  /// Calls `waiter.expired()` when `when` has passed, unless cancel_deadline() comes first. SteadyTime::max(): never.
+  /// Calls `waiter.expired()` when `when` has passed, unless cancel_deadline() comes first.
+  /// SteadyTime::max(): never.
   void schedule_deadline(Expiring& waiter, SteadyTime when);
   void cancel_deadline(Expiring& waiter);
 

@@ -1,15 +1,15 @@
 #pragma once
 
+#include "net/loop.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <coroutine>
 #include <set>
 #include <unordered_set>
 #include <utility>
 #include <vector>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-
-#include "net/loop.h"
 
 namespace postern::net {
 
@@ -22,6 +22,8 @@ struct Loop::Impl {
   /// Ordered by time; one Asio timer serves them all and is set only when an earlier one comes.
   std::set<std::pair<SteadyTime, Expiring*>> deadlines;
   SteadyTime armed_for = SteadyTime::max();
+  /// While due waiters are woken: what they schedule comes after this, that is, in the next round.
+  SteadyTime round = SteadyTime::min();
   std::unordered_set<void*> roots;
   std::atomic<std::size_t> root_count{0};
   /// Where every stream of this loop reads into, so that a waiting connection owns no buffer.

@@ -1,15 +1,15 @@
 #include "net/loop.h"
 
+#include "net/completion.h"
+#include "net/event.h"
+#include "net/offload.h"
+
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <gtest/gtest.h>
-
-#include "net/completion.h"
-#include "net/event.h"
-#include "net/offload.h"
 
 namespace postern::net {
 namespace {
@@ -29,7 +29,8 @@ Task<int> sum_to(int n) {
 }
 
 Task<> store_sum(Loop& loop, int& out) {
-  out = co_await sum_to(60'000);  // deep recursion would overflow the stack: a task that does not wait is not nested
+  out = co_await sum_to(
+      60'000);  // deep recursion would overflow the stack: a task that does not wait is not nested
   loop.stop();
 }
 

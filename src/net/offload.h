@@ -1,5 +1,8 @@
 #pragma once
 
+#include "base/result.h"
+#include "net/completion.h"
+
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -9,9 +12,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include "base/result.h"
-#include "net/completion.h"
 
 namespace postern::net {
 
@@ -25,7 +25,8 @@ class Offload {
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
 
-  /// Runs `job` on a pool thread and resumes on `loop` with its value. Error: Exhausted when the queue is full.
+  /// Runs `job` on a pool thread and resumes on `loop` with its value. Error: Exhausted when the queue is
+  /// full.
   template <class F>
   Task<Result<std::invoke_result_t<F>>> run(Loop& loop, F job) {
     Completion<std::invoke_result_t<F>> done(loop);

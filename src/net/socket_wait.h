@@ -1,11 +1,11 @@
 #pragma once
 
-#include <coroutine>
+#include "base/result.h"
+#include "net/loop_impl.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include "base/result.h"
-#include "net/loop_impl.h"
+#include <coroutine>
 
 namespace postern::net {
 

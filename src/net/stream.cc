@@ -1,5 +1,9 @@
 #include "net/stream.h"
 
+#include "net/readiness.h"
+#include "net/socket_wait.h"
+#include "net/tls_impl.h"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,16 +16,17 @@
 #include <cerrno>
 #include <cstring>
 
-#include "net/readiness.h"
-#include "net/socket_wait.h"
-#include "net/tls_impl.h"
-
 namespace postern::net {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{16} * 1024;
 /// A buffer that shrank to nothing gives its memory back when it had grown beyond this.
 constexpr std::size_t kKeptCapacity = 512;
+/// Replies wait to go out together, but not more than this: a peer that sends and never reads gets no more of
+/// our memory.
+constexpr std::size_t kMostQueued = std::size_t{16} * 1024;
+/// A peer that always has more to read lets the loop's other connections run after this many reads.
+constexpr unsigned kReadsInARow = 16;
 
 void release_if_large(std::string& buffer) {
   buffer.clear();
@@ -46,6 +51,7 @@ struct Stream::Impl {
   std::size_t in_start = 0;
   std::string out;
   std::size_t out_start = 0;
+  unsigned reads_in_a_row = 0;
   /// Keeps the contexts that `ssl` was made from, across certificate reloads.
   std::shared_ptr<void> tls_owner;
 
@@ -57,11 +63,15 @@ struct Stream::Impl {
 
   Try classify_ssl(int result) const {
     switch (SSL_get_error(ssl, result)) {
-      case SSL_ERROR_WANT_READ: return Try::WantRead;
-      case SSL_ERROR_WANT_WRITE: return Try::WantWrite;
+      case SSL_ERROR_WANT_READ:
+        return Try::WantRead;
+      case SSL_ERROR_WANT_WRITE:
+        return Try::WantWrite;
       case SSL_ERROR_ZERO_RETURN:
-      case SSL_ERROR_SYSCALL: return Try::End;
-      default: return Try::Broken;
+      case SSL_ERROR_SYSCALL:
+        return Try::End;
+      default:
+        return Try::Broken;
     }
   }
 
@@ -86,7 +96,8 @@ struct Stream::Impl {
   Try try_write(std::string_view data, std::size_t& sent) {
     if (ssl != nullptr) {
       ERR_clear_error();
-      const int n = SSL_write(ssl, data.data(), static_cast<int>(std::min<std::size_t>(data.size(), 1U << 30U)));
+      const int n =
+          SSL_write(ssl, data.data(), static_cast<int>(std::min<std::size_t>(data.size(), 1U << 30U)));
       if (n <= 0) return classify_ssl(n);
       sent = static_cast<std::size_t>(n);
       return Try::Done;
@@ -113,11 +124,20 @@ struct Stream::Impl {
         continue;
       }
       if (what == Try::End || what == Try::Broken) co_return error_of(what);
-      const Result<> ready = co_await wait.ready(what == Try::WantRead ? SocketWait::kRead : SocketWait::kWrite, deadline);
+      const Result<> ready =
+          co_await wait.ready(what == Try::WantRead ? SocketWait::kRead : SocketWait::kWrite, deadline);
       if (!ready) co_return ready.error();
     }
     out_start = 0;
     release_if_large(out);
+    co_return Result<>{};
+  }
+
+  /// Gives way to others; a peer that never stops sending meets its deadline here.
+  Task<Result<>> take_turns(SteadyTime deadline) {
+    reads_in_a_row = 0;
+    co_await wait.loop().yield();
+    if (std::chrono::steady_clock::now() > deadline) co_return fail(Errc::Timeout, "no end in time");
     co_return Result<>{};
   }
 
@@ -128,6 +148,14 @@ struct Stream::Impl {
       in_start = 0;
     }
     for (;;) {
+      if (out.size() - out_start > kMostQueued) {
+        const Result<> flushed = co_await flush(deadline);
+        if (!flushed) co_return flushed.error();
+      }
+      if (++reads_in_a_row > kReadsInARow) {
+        const Result<> turn = co_await take_turns(deadline);
+        if (!turn) co_return turn.error();
+      }
       if (wait.cancelled()) co_return fail(Errc::Closed, "cancelled");
       std::size_t got = 0;
       const Try what = try_read(got);
@@ -141,7 +169,9 @@ struct Stream::Impl {
         if (!flushed) co_return flushed.error();
       }
       if (in.empty()) release_if_large(in);
-      const Result<> ready = co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
+      reads_in_a_row = 0;
+      const Result<> ready =
+          co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
       if (!ready) co_return ready.error();
     }
   }
@@ -155,7 +185,8 @@ struct Stream::Impl {
       const Try what = classify_ssl(result);
       if (what == Try::End) co_return fail(Errc::Closed, "the peer closed during the TLS handshake");
       if (what == Try::Broken) co_return fail(Errc::Malformed, "TLS handshake failed: " + openssl_error());
-      const Result<> ready = co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
+      const Result<> ready =
+          co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
       if (!ready) co_return ready.error();
     }
   }
@@ -231,7 +262,8 @@ Task<Result<>> Stream::accept_tls(std::shared_ptr<TlsServer> tls, SteadyTime dea
   co_return done;
 }
 
-Task<Result<>> Stream::connect_tls(std::shared_ptr<TlsClient> tls, std::string server_name, SteadyTime deadline) {
+Task<Result<>> Stream::connect_tls(std::shared_ptr<TlsClient> tls, std::string server_name,
+                                   SteadyTime deadline) {
   discard_buffered();
   POSTERN_CO_TRY(TlsSession session, tls_client_session(*tls, server_name));
   impl_->ssl = session.ssl;
@@ -264,7 +296,8 @@ Task<> Stream::shutdown(SteadyTime deadline) {
     SSL_shutdown(impl_->ssl);  // close_notify (RFC 8314 §3.4); the peer's own is not waited for
   }
   ::shutdown(impl_->wait.fd(), SHUT_WR);
-  // Reading to the end keeps the kernel from answering late input with RST, which could destroy our last reply.
+  // Reading to the end keeps the kernel from answering late input with RST, which could destroy our last
+  // reply.
   std::size_t drained = 0;
   while (drained < kReadSize * 4) {
     const ssize_t n = ::recv(impl_->wait.fd(), impl_->wait.loop().impl().scratch.data(), kReadSize, 0);
@@ -278,8 +311,10 @@ Task<> Stream::shutdown(SteadyTime deadline) {
   }
 }
 
-Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddress> source, SteadyTime deadline) {
-  const int fd = ::socket(remote.ip.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddress> source,
+                             SteadyTime deadline) {
+  const int fd =
+      ::socket(remote.ip.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) co_return fail(Errc::Unavailable, std::string("socket: ") + std::strerror(errno));
   sockaddr_storage address{};
   if (source) {
@@ -314,7 +349,8 @@ Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddres
 Task<Result<Stream>> connect_unix(Loop& loop, std::string path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) co_return fail(Errc::Malformed, "socket path too long: " + path);
+  if (path.size() >= sizeof(address.sun_path))
+    co_return fail(Errc::Malformed, "socket path too long: " + path);
   std::memcpy(address.sun_path, path.data(), path.size());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) co_return fail(Errc::Unavailable, std::string("socket: ") + std::strerror(errno));

@@ -1,15 +1,15 @@
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-
 #include "base/clock.h"
 #include "base/result.h"
 #include "net/endpoint.h"
 #include "net/loop.h"
 #include "net/task.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace postern::net {
 
@@ -79,8 +79,10 @@ class Stream {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A TCP connection to `remote`, from `source` if given. Errors: Timeout; Unavailable with the system's words.
-Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddress> source, SteadyTime deadline);
+/// A TCP connection to `remote`, from `source` if given. Errors: Timeout; Unavailable with the system's
+/// words.
+Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddress> source,
+                             SteadyTime deadline);
 /// A connection to the unix socket at `path`. Errors: NotFound: nobody listens there; Unavailable.
 Task<Result<Stream>> connect_unix(Loop& loop, std::string path);
 

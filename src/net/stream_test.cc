@@ -1,13 +1,12 @@
 #include "net/stream.h"
 
+#include "net/listener.h"
+
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <functional>
 #include <string>
-
-#include <gtest/gtest.h>
-
-#include "net/listener.h"
 
 namespace postern::net {
 namespace {
@@ -33,7 +32,9 @@ struct Pair {
     near.reset();
     if (far >= 0) ::close(far);
   }
-  void send(std::string_view data) const { ASSERT_EQ(::send(far, data.data(), data.size(), 0), static_cast<ssize_t>(data.size())); }
+  void send(std::string_view data) const {
+    ASSERT_EQ(::send(far, data.data(), data.size(), 0), static_cast<ssize_t>(data.size()));
+  }
   [[nodiscard]] std::string received() const {
     std::string data(65536, '\0');
     const ssize_t n = ::recv(far, data.data(), data.size(), 0);
@@ -42,7 +43,8 @@ struct Pair {
   }
 };
 
-Task<> read_lines(Loop& loop, Stream& stream, std::size_t max, milliseconds wait, std::vector<std::string>& out) {
+Task<> read_lines(Loop& loop, Stream& stream, std::size_t max, milliseconds wait,
+                  std::vector<std::string>& out) {
   for (;;) {
     const Result<std::string_view> line = co_await stream.read_line(max, in(wait));
     if (line) {
@@ -78,8 +80,10 @@ TEST(StreamReadLine, AnOverlongLineIsDroppedWholeAndTheNextOneRead) {
   const std::vector<std::string> want{"!exhausted", "NOOP", "!closed"};
   EXPECT_EQ(lines_of({std::string(5000, 'x') + "\r\nNOOP\r\n"}, 512), want);
   EXPECT_EQ(lines_of({std::string(700, 'x'), std::string(700, 'y') + "\r", "\nNOOP\r\n"}, 512), want);
-  EXPECT_EQ(lines_of({std::string(512, 'x') + "\r\n"}, 512), (std::vector<std::string>{std::string(512, 'x'), "!closed"}));
-  EXPECT_EQ(lines_of({std::string(513, 'x') + "\r\n"}, 512), (std::vector<std::string>{"!exhausted", "!closed"}));
+  EXPECT_EQ(lines_of({std::string(512, 'x') + "\r\n"}, 512),
+            (std::vector<std::string>{std::string(512, 'x'), "!closed"}));
+  EXPECT_EQ(lines_of({std::string(513, 'x') + "\r\n"}, 512),
+            (std::vector<std::string>{"!exhausted", "!closed"}));
 }
 
 TEST(Stream, AReadThatGetsNothingTimesOut) {

@@ -84,8 +84,8 @@ class [[nodiscard]] Task {
     struct Awaiter {
       Handle handle;
       [[nodiscard]] bool await_ready() const noexcept { return false; }
-      /// Runs the task at once; suspends the caller only when the task really waits. A loop over tasks that never
-      /// wait needs no stack, also where the compiler makes no tail calls (sanitizers).
+      /// Runs the task at once; suspends the caller only when the task really waits. A loop over tasks that
+      /// never wait needs no stack, also where the compiler makes no tail calls (sanitizers).
       bool await_suspend(std::coroutine_handle<> caller) const noexcept {
         promise_type& promise = handle.promise();
         promise.started_inline = true;

@@ -1,5 +1,8 @@
 #include "net/tls.h"
 
+#include "net/endpoint.h"
+#include "net/tls_impl.h"
+
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -14,9 +17,6 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
-
-#include "net/endpoint.h"
-#include "net/tls_impl.h"
 
 namespace postern::net {
 namespace {
@@ -77,8 +77,8 @@ bool set_mac_key(EVP_MAC_CTX* mac, TicketKeys::Key& key) {
   return EVP_MAC_CTX_set_params(mac, params.data()) == 1;
 }
 
-int ticket_key_callback(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
-                        int sealing) {
+int ticket_key_callback(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+                        EVP_MAC_CTX* mac, int sealing) {
   auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
   static EVP_CIPHER* const kAes = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
   if (sealing != 0) {
@@ -99,13 +99,15 @@ void set_common(SSL_CTX* ctx) {
   SSL_CTX_set_cipher_list(ctx, kTls12Ciphers);
   SSL_CTX_set1_groups_list(ctx, kGroups);
   SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(
+      ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(ctx, 1);  // one read(2) a record instead of two
 }
 
 std::vector<std::string> dns_names(X509* certificate) {
   std::vector<std::string> names;
-  auto* san = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  auto* san =
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; i < sk_GENERAL_NAME_num(san); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(san, i);
     if (name->type != GEN_DNS) continue;
@@ -127,7 +129,8 @@ std::string lower(std::string text) {
 TimePoint not_after(X509* certificate) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) return TimePoint{};
-  return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::from_time_t(timegm(&parts)));
+  return std::chrono::time_point_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::from_time_t(timegm(&parts)));
 }
 
 /// Enough of a file's state to notice that somebody replaced it.
@@ -171,7 +174,8 @@ int choose_certificate(SSL* ssl, int* /*alert*/, void* generation) {
   const std::string name = lower(asked);
   auto found = by_name.find(name);
   if (found == by_name.end()) {
-    if (const std::size_t dot = name.find('.'); dot != std::string::npos) found = by_name.find("*" + name.substr(dot));
+    if (const std::size_t dot = name.find('.'); dot != std::string::npos)
+      found = by_name.find("*" + name.substr(dot));
   }
   if (found != by_name.end()) SSL_set_SSL_CTX(ssl, found->second);
   // An unknown name gets the default certificate: the client decides whether it is good enough.
@@ -181,8 +185,11 @@ int choose_certificate(SSL* ssl, int* /*alert*/, void* generation) {
 Result<Ctx> load_context(const CertificateFiles& files, TicketKeys& tickets, Generation& generation) {
   Ctx ctx(SSL_CTX_new(TLS_server_method()));
   set_common(ctx.get());
-  if (state_of(files.certificate).inode == 0) return fail(Errc::NotFound, "no certificate at " + files.certificate);
+  if (state_of(files.certificate).inode == 0)
+    return fail(Errc::NotFound, "no certificate at " + files.certificate);
   if (state_of(files.key).inode == 0) return fail(Errc::NotFound, "no key at " + files.key);
+  // Nobody is there to type a password: an encrypted key is an error, not a prompt on the terminal.
+  SSL_CTX_set_default_passwd_cb(ctx.get(), [](char*, int, int, void*) { return -1; });
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(ctx.get(), files.certificate.c_str()) != 1) {
     return fail(Errc::Malformed, files.certificate + ": " + openssl_error());
@@ -301,7 +308,9 @@ Result<std::shared_ptr<TlsClient>> TlsClient::create(const Options& options) {
   ERR_clear_error();
   const bool loaded = options.ca_file.empty() ? SSL_CTX_set_default_verify_paths(ctx) == 1
                                               : SSL_CTX_load_verify_file(ctx, options.ca_file.c_str()) == 1;
-  if (!loaded) return fail(Errc::NotFound, "cannot load CA certificates from " + options.ca_file + ": " + openssl_error());
+  if (!loaded)
+    return fail(Errc::NotFound,
+                "cannot load CA certificates from " + options.ca_file + ": " + openssl_error());
   // With None the result is still computed, so that it can be told in the trace.
   SSL_CTX_set_verify(ctx, options.verify == Verify::Require ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   return std::make_shared<TlsClient>(std::move(impl));

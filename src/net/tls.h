@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/result.h"
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/result.h"
 
 namespace postern::net {
 
@@ -15,11 +15,12 @@ struct CertificateFiles {
   std::string key;
 };
 
-/// Server side of TLS: 1.2 and 1.3, forward secrecy and AEAD only, no renegotiation, no 0-RTT (RFC 9325 §3, §4).
+/// Server side of TLS: 1.2 and 1.3, forward secrecy and AEAD only, no renegotiation, no 0-RTT (RFC 9325 §3,
+/// §4).
 ///
-/// The first pair is the default; the others are chosen by the names in their certificates when a client asks for one
-/// (SNI, RFC 6066 §3). Session tickets are sealed with keys of our own that change every twelve hours and outlive a reload.
-/// Threads  safe from any thread.
+/// The first pair is the default; the others are chosen by the names in their certificates when a client asks
+/// for one (SNI, RFC 6066 §3). Session tickets are sealed with keys of our own that change every twelve hours
+/// and outlive a reload. Threads  safe from any thread.
 class TlsServer {
  public:
   struct Impl;

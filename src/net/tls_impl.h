@@ -1,12 +1,12 @@
 #pragma once
 
+#include "base/result.h"
+#include "net/tls.h"
+
 #include <openssl/ssl.h>
 
 #include <memory>
 #include <string>
-
-#include "base/result.h"
-#include "net/tls.h"
 
 // What stream.cc needs of tls.cc; for the .cc files of net/ only: this header brings OpenSSL in.
 namespace postern::net {

@@ -1,15 +1,14 @@
 #include "net/tls.h"
 
+#include "net/listener.h"
+#include "net/local_ca.h"
+
+#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
-
-#include <gtest/gtest.h>
-
-#include "net/listener.h"
-#include "net/local_ca.h"
 
 namespace postern::net {
 namespace {
@@ -36,8 +35,8 @@ class TlsTest : public testing::Test {
   void put(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
 
   /// Connects with `ca`'s trust and asks for `name`; what the client says of it.
-  std::string handshake(const std::shared_ptr<TlsServer>& server, const std::string& ca, const std::string& name,
-                        TlsClient::Verify verify = TlsClient::Verify::Require);
+  std::string handshake(const std::shared_ptr<TlsServer>& server, const std::string& ca,
+                        const std::string& name, TlsClient::Verify verify = TlsClient::Verify::Require);
 
   std::string dir_;
 };
@@ -59,14 +58,15 @@ Task<> visit(Loop& loop, Endpoint to, std::shared_ptr<TlsClient> tls, std::strin
     said = "failed: " + done.error().detail;
   } else {
     const Result<std::string_view> line = co_await stream->read_line(100, soon());
-    said = stream->tls_info().version + " " + (line ? std::string(*line) : line.error().detail) + " " + stream->tls_info().verify_error;
+    said = stream->tls_info().version + " " + (line ? std::string(*line) : line.error().detail) + " " +
+           stream->tls_info().verify_error;
     EXPECT_FALSE(stream->tls_info().cipher.empty());
   }
   loop.stop();
 }
 
-std::string TlsTest::handshake(const std::shared_ptr<TlsServer>& server, const std::string& ca, const std::string& name,
-                               TlsClient::Verify verify) {
+std::string TlsTest::handshake(const std::shared_ptr<TlsServer>& server, const std::string& ca,
+                               const std::string& name, TlsClient::Verify verify) {
   Loop loop;
   Result<std::unique_ptr<Listener>> listener = Listener::open(loop, *Endpoint::parse("127.0.0.1:0"));
   EXPECT_TRUE(listener);
@@ -84,7 +84,8 @@ TEST_F(TlsTest, SpeaksTls13WithAVerifiedName) {
   ASSERT_TRUE(server) << server.error().detail;
   EXPECT_EQ(handshake(*server, "a.ca", "a.example"), "TLSv1.3 hello ");
   EXPECT_NE(handshake(*server, "a.ca", "b.example").find("failed"), std::string::npos);
-  EXPECT_NE(handshake(*server, "a.ca", "b.example", TlsClient::Verify::None).find("hello"), std::string::npos);
+  EXPECT_NE(handshake(*server, "a.ca", "b.example", TlsClient::Verify::None).find("hello"),
+            std::string::npos);
 }
 
 TEST_F(TlsTest, SniChoosesTheCertificate) {
