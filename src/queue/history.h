@@ -1,0 +1,67 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace postern::queue {
+
+/// One thing that happened to a message or one of its recipients.
+struct HistoryEvent {
+  TimePoint time;
+  QueueId id;
+  std::string kind;       ///< "accepted", "delivered", "deferred", "failed", "reported", "held", "removed"...
+  std::string account;
+  std::string sender;
+  std::string recipient;  ///< empty: the whole message
+  std::string detail;     ///< host, TLS, reply, next attempt: in words, one line
+};
+
+/// What became of every message: the source of `postern trace`.
+///
+/// Owns     history.db and a thread that writes to it in batches.
+/// Threads  safe from any thread; record() never blocks.
+/// Durable  the last second may be lost in a crash; mail never depends on it.
+/// Limits   kMaxPending events wait; beyond that new ones are dropped and counted.
+class History {
+ public:
+  static constexpr std::size_t kMaxPending = 100'000;
+
+  [[nodiscard]] static Result<std::unique_ptr<History>> open(const std::string& path);
+  ~History();
+
+  void record(HistoryEvent event);
+  /// Events of one message, oldest first.
+  [[nodiscard]] Result<std::vector<HistoryEvent>> of_message(QueueId id);
+  /// The newest events in which `address` is account, sender or recipient, oldest first.
+  [[nodiscard]] Result<std::vector<HistoryEvent>> of_address(const std::string& address, std::size_t limit);
+  /// Writes what waits; for tests and the end.
+  void flush();
+  [[nodiscard]] std::uint64_t dropped() const;
+
+ private:
+  struct Store;
+  explicit History(std::unique_ptr<Store> store);
+  void work();
+
+  std::unique_ptr<Store> store_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  std::deque<HistoryEvent> pending_;
+  bool writing_ = false;
+  bool stopping_ = false;
+  std::uint64_t dropped_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace postern::queue

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "net/loop.h"
+#include "net/task.h"
+#include "smtp/envelope.h"
+
+namespace postern::queue {
+
+/// What is known of a message besides its content when it is handed in.
+struct NewMessage {
+  QueueId id;
+  AccountId account;
+  std::string account_name;  ///< the login, for history and operators; "" for mail the server makes itself
+  SessionId session;
+  smtp::Envelope envelope;
+  std::string signing_domain;  ///< whose DKIM key signs it
+  TimePoint accepted_at;
+  bool eight_bit = false;  ///< the content needs 8BITMIME
+  bool smtputf8 = false;   ///< header or envelope need SMTPUTF8
+};
+
+/// Proof that a message is durable. Only a Queue makes one, after its commit has been synced.
+class Receipt {
+ public:
+  [[nodiscard]] QueueId id() const { return id_; }
+
+ private:
+  friend class SqliteQueue;
+  explicit Receipt(QueueId id) : id_(id) {}
+  QueueId id_;
+};
+
+/// A message that one dispatcher works on, with those of its recipients that are due. Nobody else gets it until it is
+/// settled or released.
+struct Lease {
+  QueueId id;
+  AccountId account;
+  std::string account_name;
+  SessionId session;
+  smtp::Envelope envelope;              ///< recipients: only the leased ones
+  std::vector<std::uint32_t> index;     ///< their numbers in the message, in the same order
+  std::vector<std::uint32_t> attempts;  ///< how often each was tried before
+  std::string signing_domain;
+  std::string signature;                ///< kept DKIM-Signature field, or empty
+  TimePoint accepted_at;
+  std::uint64_t size = 0;               ///< content in octets, without the signature
+  bool eight_bit = false;
+  bool smtputf8 = false;
+};
+
+/// A message straight from intake, already leased; its content when it is small.
+struct FreshMessage {
+  Lease lease;
+  std::optional<std::string> content;
+};
+
+/// What a delivery attempt came to for one leased recipient.
+struct RecipientOutcome {
+  enum class Kind : std::uint8_t {
+    Delivered,  ///< the next hop took it
+    Retry,      ///< try again at `retry_at`
+    Failed,     ///< never; the report to the sender is already in the queue
+    Untried,    ///< nothing happened; due as before
+  };
+  std::uint32_t index = 0;  ///< number in the message
+  Kind kind = Kind::Untried;
+  TimePoint retry_at;
+  std::string status;  ///< "4.4.1"
+  std::string text;    ///< the reply or the reason, one line
+};
+
+enum class RecipientState : std::uint8_t { Waiting, Held };
+
+/// A message as an operator sees it.
+struct Listed {
+  struct To {
+    std::string address;
+    RecipientState state = RecipientState::Waiting;
+    std::uint32_t attempts = 0;
+    TimePoint next_attempt;
+    std::string status;
+    std::string text;
+  };
+  QueueId id;
+  std::string account;
+  std::string sender;
+  TimePoint accepted_at;
+  std::uint64_t size = 0;
+  bool active = false;  ///< being delivered now
+  std::vector<To> recipients;
+};
+
+/// Which messages an operator means; fields that are empty match everything.
+struct Filter {
+  std::optional<QueueId> id;
+  std::string account;
+  std::string sender;
+  std::string recipient;
+  std::size_t limit = 100;
+};
+
+enum class Operation : std::uint8_t { Retry, Hold, Release, Remove };
+
+/// Messages we have taken responsibility for and not yet delivered or returned.
+///
+/// Threads  safe from any thread; coroutines resume on the loop that is passed.
+/// Durable  when commit() yields a Receipt, envelope and content survive kill -9 and power loss. Before that nothing is
+///          promised. A settle() may be lost in a crash: those recipients are tried again (duplicate, never loss).
+/// Limits   content passes in pieces of 64 KiB; memory does not grow with the number of queued messages.
+/// Errors   Unavailable: the store does not work now (disk full, read-only, I/O error); it resumes by itself.
+///          Corrupt: a record is damaged; it is set aside and named.
+/// See      RFC 5321 §6.1; docs/decisions/0004-one-sync-per-group.md, 0005-leases-in-memory.md
+class Queue {
+ public:
+  /// A message on its way in. Destroying it without commit() discards it.
+  class Draft {
+   public:
+    virtual ~Draft() = default;
+    /// More content. Waits while the store is behind. Error: Unavailable.
+    virtual net::Task<Result<>> append(std::string_view content) = 0;
+    /// Ends the content and makes the message durable; once. Error: Unavailable.
+    virtual net::Task<Result<Receipt>> commit(NewMessage message) = 0;
+  };
+
+  virtual ~Queue() = default;
+  [[nodiscard]] virtual std::unique_ptr<Draft> begin(net::Loop& loop, QueueId id) = 0;
+
+  /// Who gets messages the moment they are durable, already leased; called on the queue's thread, must not block.
+  /// Whoever cannot take one gives it back with release().
+  virtual void set_on_accepted(std::function<void(FreshMessage)> taker) = 0;
+  /// Leases up to `max` messages that have recipients due at `now`.
+  virtual net::Task<Result<std::vector<Lease>>> lease_due(net::Loop& loop, TimePoint now, std::size_t max) = 0;
+  /// Gives a lease back untried.
+  virtual void release(const Lease& lease) = 0;
+  /// The content's piece number `piece`, from 0; empty: past the end.
+  virtual net::Task<Result<std::string>> read(net::Loop& loop, QueueId id, std::uint32_t piece) = 0;
+  /// Ends a lease. `keep_signature`: a signature made in this attempt, kept for the next; may be empty.
+  virtual net::Task<Result<>> settle(net::Loop& loop, const Lease& lease, std::vector<RecipientOutcome> outcomes,
+                                     std::string keep_signature) = 0;
+
+  virtual net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, Filter filter) = 0;
+  /// Applies `operation` to the matching messages that are not being delivered now; returns how many.
+  virtual net::Task<Result<std::size_t>> operate(net::Loop& loop, Filter filter, Operation operation) = 0;
+
+  /// Why no mail can be taken now; empty when it can.
+  [[nodiscard]] virtual std::string unavailable_because() const = 0;
+};
+
+}  // namespace postern::queue
