@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -129,6 +130,82 @@ TEST(Event, WakesWaitersAndTimesOut) {
     loop.run();
   }
   EXPECT_EQ(out, (std::vector<bool>{true, false}));
+}
+
+Task<> yield_forever(Loop& loop, int& turns) {
+  for (;;) {
+    ++turns;
+    co_await loop.yield();
+  }
+}
+
+TEST(Loop, YieldLetsPostedWorkRun) {
+  int turns = 0;
+  Loop loop;
+  loop.spawn(yield_forever(loop, turns));
+  loop.spawn(yield_forever(loop, turns));
+  loop.post([&loop] { loop.post([&loop] { loop.stop(); }); });
+  loop.run();
+  EXPECT_GE(turns, 2);
+}
+
+TEST(Loop, PostsFromOtherThreadsAreNotLost) {
+  constexpr int kThreads = 4;
+  constexpr int kPosts = 2000;
+  Loop loop;
+  int seen = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kPosts; ++i) {
+        loop.post([&] {
+          if (++seen == kThreads * kPosts) loop.stop();
+        });
+      }
+    });
+  }
+  loop.run();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(seen, kThreads * kPosts);
+}
+
+Task<> await_value(Loop& loop, std::vector<std::thread>& threads, int want, int& correct, int of) {
+  Completion<std::unique_ptr<int>> done(loop);
+  threads.emplace_back([resolve = done.resolver(), want] { resolve(std::make_unique<int>(want)); });
+  const std::unique_ptr<int> got = co_await done;
+  if (*got == want) ++correct;
+  if (correct == of) loop.stop();
+}
+
+TEST(Completion, BringsAMoveOnlyValueFromAnotherThread) {
+  constexpr int kTasks = 50;
+  Loop loop;
+  std::vector<std::thread> threads;
+  int correct = 0;
+  for (int i = 0; i < kTasks; ++i) loop.spawn(await_value(loop, threads, i, correct, kTasks));
+  loop.run();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(correct, kTasks);
+}
+
+Task<> await_and_forget(Loop& loop, std::optional<Completion<int>::Resolver>& resolver) {
+  Completion<int> done(loop);
+  resolver = done.resolver();
+  const int value = co_await done;
+  ADD_FAILURE() << "resumed with " << value;
+}
+
+TEST(Completion, MayBeResolvedAfterItsCoroutineIsGone) {
+  std::optional<Completion<int>::Resolver> resolver;
+  Loop loop;
+  {
+    Loop doomed;
+    doomed.spawn(await_and_forget(doomed, resolver));
+    doomed.post([&doomed] { doomed.stop(); });
+    doomed.run();
+    (*resolver)(1);  // never runs: the loop ends first
+  }
+  resolver.reset();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include "net/listener.h"
+#include "net/readiness.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -169,6 +170,102 @@ TEST(Stream, ConnectToAClosedPortFails) {
   loop.spawn(talk(loop, closed, got, 1));
   loop.run();
   EXPECT_NE(got.find("refused"), std::string::npos) << got;
+}
+
+Task<> answer_everything(Loop& loop, Stream& stream, std::string& ended) {
+  for (;;) {
+    const Result<std::string_view> line = co_await stream.read_line(100, in(milliseconds(30)));
+    if (!line) {
+      ended = to_string(line.error().code);
+      break;
+    }
+    stream.queue("250 2.0.0 a reply that is much longer than the command\r\n");
+  }
+  loop.stop();
+}
+
+Task<> write_everything(Stream stream, std::string data) {
+  const Result<> written = co_await stream.write(data, in(kLong));
+  EXPECT_FALSE(written) << "the other side gives up first";
+}
+
+TEST(Stream, APeerThatSendsAndNeverReadsIsGivenUp) {
+  Pair pair;
+  std::string commands;
+  for (int i = 0; i < 1'000'000; ++i) commands += "N\r\n";
+  std::string ended;
+  pair.loop.spawn(answer_everything(pair.loop, *pair.near, ended));
+  pair.loop.spawn(write_everything(Stream(pair.loop, std::exchange(pair.far, -1)), std::move(commands)));
+  pair.loop.run();
+  EXPECT_EQ(ended, "timeout");
+}
+
+Task<> write_for_ever(Stream stream) {
+  for (;;) {
+    const Result<> written = co_await stream.write(std::string(65536, 'x'), in(kLong));
+    if (!written) co_return;
+  }
+}
+
+TEST(Stream, ALineThatNeverEndsMeetsItsDeadline) {
+  Pair pair;
+  std::vector<std::string> out;
+  pair.loop.spawn(read_lines(pair.loop, *pair.near, 512, milliseconds(30), out));
+  pair.loop.spawn(write_for_ever(Stream(pair.loop, std::exchange(pair.far, -1))));
+  pair.loop.run();
+  EXPECT_EQ(out, std::vector<std::string>{"!timeout"});
+}
+
+Task<> read_in_pieces(Loop& loop, Stream& stream, std::string& out) {
+  for (int i = 0; i < 3; ++i) {
+    const Result<std::string_view> data = co_await stream.read_some(in(kLong));
+    EXPECT_TRUE(data);
+    out += data->substr(0, 2);
+    stream.consume(2);
+  }
+  EXPECT_EQ(stream.buffered(), "gh");
+  stream.discard_buffered();
+  EXPECT_EQ(stream.buffered(), "");
+  loop.stop();
+}
+
+TEST(Stream, WhatIsNotConsumedIsSeenAgain) {
+  Pair pair;
+  std::string out;
+  pair.send("abcdefgh");
+  pair.loop.spawn(read_in_pieces(pair.loop, *pair.near, out));
+  pair.loop.run();
+  EXPECT_EQ(out, "abcdef");
+}
+
+Task<> await_readable(Loop& loop, int fd, SteadyTime deadline, std::string& out) {
+  const Result<> ready = co_await wait_readable(loop, fd, deadline);
+  out = ready ? "ready" : to_string(ready.error().code);
+  loop.stop();
+}
+
+TEST(WaitReadable, LeavesTheDescriptorToItsOwner) {
+  std::array<int, 2> fds{};
+  ASSERT_EQ(::pipe(fds.data()), 0);
+  std::string out;
+  {
+    Loop loop;
+    loop.spawn(await_readable(loop, fds[0], in(milliseconds(5)), out));
+    loop.run();
+    EXPECT_EQ(out, "timeout");
+    loop.spawn(await_readable(loop, fds[0], SteadyTime::max(), out));
+    loop.post([&loop] { loop.post([&loop] { loop.stop(); }); });
+    loop.run();
+  }
+  ASSERT_EQ(::write(fds[1], "x", 1), 1) << "also after the loop destroyed a coroutine that waited";
+  {
+    Loop loop;
+    loop.spawn(await_readable(loop, fds[0], SteadyTime::max(), out));
+    loop.run();
+    EXPECT_EQ(out, "ready");
+  }
+  EXPECT_EQ(::close(fds[0]), 0);
+  EXPECT_EQ(::close(fds[1]), 0);
 }
 
 }  // namespace
