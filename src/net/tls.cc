@@ -210,7 +210,9 @@ Result<Ctx> load_context(const CertificateFiles& files, TicketKeys& tickets, Gen
   SSL_CTX_set_max_early_data(ctx.get(), 0);
   SSL_CTX_set_app_data(ctx.get(), &tickets);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx.get(), ticket_key_callback);
-  SSL_CTX_set_tlsext_servername_callback(ctx.get(), choose_certificate);
+  // Written out, as the macros for these cast in the old style.
+  SSL_CTX_callback_ctrl(ctx.get(), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB,
+                        reinterpret_cast<void (*)()>(choose_certificate));
   SSL_CTX_set_tlsext_servername_arg(ctx.get(), &generation);
   X509* const leaf = SSL_CTX_get0_certificate(ctx.get());
   for (const std::string& name : dns_names(leaf)) generation.by_name.emplace(lower(name), ctx.get());
@@ -322,7 +324,8 @@ Result<TlsSession> tls_client_session(TlsClient& client, const std::string& serv
   if (const Result<IpAddress> ip = IpAddress::parse(server_name)) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), ip->text().c_str());
   } else {
-    SSL_set_tlsext_host_name(ssl, server_name.c_str());
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(server_name.c_str()));
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     SSL_set1_host(ssl, server_name.c_str());
   }
