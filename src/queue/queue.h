@@ -103,10 +103,10 @@ struct Listed {
 
 /// Which messages an operator means; fields that are empty match everything.
 struct Filter {
-  std::optional<QueueId> id;
-  std::string account;
-  std::string sender;
-  std::string recipient;
+  std::optional<QueueId> id = std::nullopt;
+  std::string account = {};
+  std::string sender = {};
+  std::string recipient = {};
   std::size_t limit = 100;
 };
 
@@ -149,9 +149,10 @@ class Queue {
   virtual net::Task<Result<>> settle(net::Loop& loop, const Lease& lease, std::vector<RecipientOutcome> outcomes,
                                      std::string keep_signature) = 0;
 
-  virtual net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, Filter filter) = 0;
+  /// `filter` of the two below must live until the task ends.
+  virtual net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, const Filter& filter) = 0;
   /// Applies `operation` to the matching messages that are not being delivered now; returns how many.
-  virtual net::Task<Result<std::size_t>> operate(net::Loop& loop, Filter filter, Operation operation) = 0;
+  virtual net::Task<Result<std::size_t>> operate(net::Loop& loop, const Filter& filter, Operation operation) = 0;
 
   /// Why no mail can be taken now; empty when it can.
   [[nodiscard]] virtual std::string unavailable_because() const = 0;

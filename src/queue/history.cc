@@ -1,0 +1,136 @@
+#include "queue/history.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "store/sqlite.h"
+
+namespace postern::queue {
+namespace {
+
+const std::vector<std::string> kSchema{
+    "CREATE TABLE events(n INTEGER PRIMARY KEY, time INTEGER NOT NULL, id INTEGER NOT NULL, kind, account, sender, recipient, detail);"
+    "CREATE INDEX events_id ON events(id);"
+    "CREATE INDEX events_recipient ON events(recipient);"
+    "CREATE INDEX events_account ON events(account);"
+    "CREATE INDEX events_sender ON events(sender);"};
+constexpr auto kBatchPause = std::chrono::milliseconds{50};
+
+}  // namespace
+
+struct History::Store {
+  store::Database writer;
+  store::Statement insert;
+  std::mutex reader_mutex;
+  store::Database reader;
+};
+
+History::History(std::unique_ptr<Store> store) : store_(std::move(store)), thread_([this] { work(); }) {}
+
+History::~History() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+Result<std::unique_ptr<History>> History::open(const std::string& path) {
+  POSTERN_TRY(store::Database writer, store::Database::open(path, store::Database::Sync::Normal));
+  POSTERN_CHECK(writer.migrate(kSchema));
+  POSTERN_TRY(store::Statement insert,
+              writer.prepare("INSERT INTO events(time,id,kind,account,sender,recipient,detail) VALUES(?,?,?,?,?,?,?)"));
+  POSTERN_TRY(store::Database reader, store::Database::open(path, store::Database::Sync::Normal));
+  return std::unique_ptr<History>(
+      new History(std::unique_ptr<Store>(new Store{std::move(writer), std::move(insert), {}, std::move(reader)})));
+}
+
+void History::record(HistoryEvent event) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (pending_.size() >= kMaxPending) {
+      ++dropped_;
+      return;
+    }
+    pending_.push_back(std::move(event));
+    if (pending_.size() > 1) return;
+  }
+  wake_.notify_one();
+}
+
+std::uint64_t History::dropped() const {
+  const std::lock_guard lock(mutex_);
+  return dropped_;
+}
+
+void History::flush() {
+  std::unique_lock lock(mutex_);
+  wake_.notify_one();
+  idle_.wait(lock, [this] { return pending_.empty() && !writing_; });
+}
+
+void History::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stopping_ || !pending_.empty(); });
+    if (pending_.empty()) return;
+    const std::deque<HistoryEvent> batch = std::exchange(pending_, {});
+    writing_ = true;
+    lock.unlock();
+    const auto write = [&]() -> Result<> {
+      POSTERN_TRY(store::Transaction transaction, store::Transaction::begin(store_->writer));
+      for (const HistoryEvent& e : batch) {
+        POSTERN_CHECK(store_->insert
+                          .bind(std::int64_t{e.time.time_since_epoch().count()}, e.id.value, std::string_view(e.kind),
+                                std::string_view(e.account), std::string_view(e.sender), std::string_view(e.recipient),
+                                std::string_view(e.detail))
+                          .run());
+      }
+      return transaction.commit();
+    };
+    const Result<> written = write();
+    if (!written) log::Event(log::Level::Error, "history.write_failed").with("why", written.error().detail);
+    lock.lock();
+    writing_ = false;
+    if (!written) dropped_ += batch.size();
+    idle_.notify_all();
+    // A pause lets a burst share one transaction.
+    if (!stopping_) wake_.wait_for(lock, kBatchPause, [this] { return stopping_; });
+  }
+}
+
+namespace {
+Result<std::vector<HistoryEvent>> read_all(store::Statement& query) {
+  std::vector<HistoryEvent> events;
+  for (;;) {
+    POSTERN_TRY(const bool row, query.step());
+    if (!row) return events;
+    events.push_back({TimePoint{std::chrono::milliseconds{query.integer(0)}}, QueueId{query.integer(1)}, query.text(2),
+                      query.text(3), query.text(4), query.text(5), query.text(6)});
+  }
+}
+}  // namespace
+
+Result<std::vector<HistoryEvent>> History::of_message(QueueId id) {
+  flush();
+  const std::lock_guard lock(store_->reader_mutex);
+  POSTERN_TRY(store::Statement query, store_->reader.prepare("SELECT time,id,kind,account,sender,recipient,detail FROM events "
+                                                             "WHERE id=? ORDER BY n"));
+  query.bind(id.value);
+  return read_all(query);
+}
+
+Result<std::vector<HistoryEvent>> History::of_address(const std::string& address, std::size_t limit) {
+  flush();
+  const std::lock_guard lock(store_->reader_mutex);
+  POSTERN_TRY(store::Statement query,
+              store_->reader.prepare("SELECT time,id,kind,account,sender,recipient,detail FROM events WHERE n IN ("
+                                     "SELECT n FROM events WHERE account=?1 UNION SELECT n FROM events WHERE sender=?1 "
+                                     "UNION SELECT n FROM events WHERE recipient=?1 ORDER BY 1 DESC LIMIT ?2) ORDER BY n"));
+  query.bind(std::string_view(address), static_cast<std::int64_t>(limit));
+  return read_all(query);
+}
+
+}  // namespace postern::queue

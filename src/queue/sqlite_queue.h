@@ -1,0 +1,97 @@
+#pragma once
+
+#include <condition_variable>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <unordered_set>
+
+#include "base/options.h"
+#include "net/offload.h"
+#include "queue/queue.h"
+
+namespace postern::queue {
+
+/// The table [queue].
+struct Options {
+  std::chrono::milliseconds max_commit_delay{1};
+  std::chrono::milliseconds max_settle_delay{10};
+  std::chrono::milliseconds probe_interval{1000};
+
+  static auto fields() {
+    using std::chrono::milliseconds;
+    return std::tuple{
+        field("max_commit_delay", &Options::max_commit_delay, milliseconds{0}, milliseconds{100}, Reload::Restart,
+              "How long a commit waits for others that are under way, to share its sync."),
+        field("max_settle_delay", &Options::max_settle_delay, milliseconds{0}, milliseconds{1000}, Reload::Restart,
+              "How long the record of a finished delivery may wait for a commit to ride along with."),
+        field("probe_interval", &Options::probe_interval, milliseconds{10}, milliseconds{60'000}, Reload::Restart,
+              "How often a store that failed is tried again."),
+    };
+  }
+};
+
+/// The embedded queue: one SQLite file, one writer thread, one sync for all who wait.
+///
+/// Owns     queue.db; the caller holds the lock on the data directory.
+/// See      queue/queue.h; docs/decisions/0004-one-sync-per-group.md
+class SqliteQueue final : public Queue {
+ public:
+  /// Errors: Unavailable, Corrupt (a newer schema, a file that is no database).
+  [[nodiscard]] static Result<std::unique_ptr<SqliteQueue>> open(const std::string& path, const Options& options, const Clock& clock,
+                                                                 const char* vfs = nullptr);
+  ~SqliteQueue() override;
+
+  [[nodiscard]] std::unique_ptr<Draft> begin(net::Loop& loop, QueueId id) override;
+  void set_on_accepted(std::function<void(FreshMessage)> taker) override;
+  net::Task<Result<std::vector<Lease>>> lease_due(net::Loop& loop, TimePoint now, std::size_t max) override;
+  void release(const Lease& lease) override;
+  net::Task<Result<std::string>> read(net::Loop& loop, QueueId id, std::uint32_t piece) override;
+  net::Task<Result<>> settle(net::Loop& loop, const Lease& lease, std::vector<RecipientOutcome> outcomes,
+                             std::string keep_signature) override;
+  net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, const Filter& filter) override;
+  net::Task<Result<std::size_t>> operate(net::Loop& loop, const Filter& filter, Operation operation) override;
+  [[nodiscard]] std::string unavailable_because() const override;
+
+ private:
+  class SqliteDraft;
+  struct Files;
+  struct Request;
+
+  SqliteQueue(std::unique_ptr<Files> files, const Options& options, const Clock& clock);
+  void submit(std::unique_ptr<Request> request);
+  void write_groups();
+  void wait_for_company(std::unique_lock<std::mutex>& lock);
+  void write_group(std::deque<std::unique_ptr<Request>> group);
+  [[nodiscard]] Result<> execute(const std::deque<std::unique_ptr<Request>>& group);
+  void probe();
+  bool try_lease(QueueId id);
+  void end_lease(QueueId id);
+  void hand_on(Request& request);
+  Receipt make_receipt(QueueId id) { return Receipt(id); }
+
+  std::unique_ptr<Files> files_;
+  const Options options_;
+  const Clock& clock_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Request>> requests_;
+  std::size_t urgent_ = 0;        // requests that a client waits for
+  std::size_t open_drafts_ = 0;   // transactions under way: worth waiting for
+  bool stopping_ = false;
+  std::string failure_;           // why the store does not work; empty: it does
+  std::function<void(FreshMessage)> taker_;
+
+  mutable std::mutex lease_mutex_;
+  std::unordered_set<std::int64_t> leased_;
+
+  std::thread writer_;
+  net::Offload readers_{1, 100'000};
+};
+
+}  // namespace postern::queue
