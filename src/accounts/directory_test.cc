@@ -1,0 +1,107 @@
+#include "accounts/directory.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "accounts/password.h"
+#include "dkim/key.h"
+
+namespace postern::accounts {
+namespace {
+
+class DirectoryTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "postern-directory-XXXXXX").string();
+    dir_ = ::mkdtemp(pattern.data());
+    directory_ = open();
+    ASSERT_TRUE(directory_->add_account("Alice@Example.org", *hash_password("right"), AccountClass::Person));
+  }
+  void TearDown() override {
+    directory_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  std::unique_ptr<Directory> open() {
+    Result<std::unique_ptr<Directory>> opened = Directory::open(dir_ + "/directory.db", {}, clock_);
+    EXPECT_TRUE(opened);
+    return *std::move(opened);
+  }
+  net::Task<> do_login(std::string name, std::string password, Result<Account>& out) {
+    out = co_await directory_->authenticate(loop_, name, password);
+    loop_.stop();
+  }
+  Result<Account> login(const std::string& name, const std::string& password) {
+    Result<Account> out = fail(Errc::Internal, "did not run");
+    loop_.spawn(do_login(name, password, out));
+    loop_.run();
+    return out;
+  }
+  std::string dir_;
+  FakeClock clock_;
+  net::Loop loop_;
+  std::unique_ptr<Directory> directory_;
+};
+
+TEST_F(DirectoryTest, LogsInByNameAndPassword) {
+  EXPECT_EQ(login("ALICE@example.ORG", "right")->address, "alice@example.org");
+  EXPECT_EQ(login("alice@example.org", "wrong").error().code, Errc::Denied);
+  EXPECT_EQ(login("bob@example.org", "right").error().code, Errc::Denied);
+}
+
+TEST_F(DirectoryTest, AChangeByAnotherProcessCountsAtOnceInSpiteOfTheCache) {
+  EXPECT_TRUE(login("alice@example.org", "right"));
+  const std::unique_ptr<Directory> other = open();
+  ASSERT_TRUE(other->set_password_hash("alice@example.org", *hash_password("new")));
+  EXPECT_FALSE(login("alice@example.org", "right"));
+  EXPECT_TRUE(login("alice@example.org", "new"));
+  ASSERT_TRUE(other->set_suspended("alice@example.org", true));
+  EXPECT_EQ(login("alice@example.org", "new").error().detail, "account suspended");
+  ASSERT_TRUE(other->set_suspended("alice@example.org", false));
+  EXPECT_TRUE(login("alice@example.org", "new"));
+  ASSERT_TRUE(other->remove_account("alice@example.org"));
+  EXPECT_FALSE(login("alice@example.org", "new"));
+}
+
+TEST_F(DirectoryTest, ImportedCryptHashesAreChecked) {
+  const std::string sha512 =
+      "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/";
+  ASSERT_TRUE(directory_->add_account("old@example.org", "{CRYPT}" + sha512, AccountClass::App));
+  EXPECT_TRUE(login("old@example.org", "password"));
+  EXPECT_FALSE(login("old@example.org", "Password"));
+  EXPECT_EQ(directory_->add_account("x@example.org", "plaintext", AccountClass::App).error().code, Errc::Malformed);
+}
+
+TEST_F(DirectoryTest, RightsFollowAddressAliasesAndDomains) {
+  ASSERT_TRUE(directory_->add_account("bob@example.org", *hash_password("x"), AccountClass::Person));
+  ASSERT_TRUE(directory_->add_alias("sales@example.org", "alice@example.org"));
+  ASSERT_TRUE(directory_->add_alias("*@shop.example", "alice@example.org"));
+  const AccountId alice = directory_->accounts()->at(0).id;
+  const AccountId bob = directory_->accounts()->at(1).id;
+  EXPECT_TRUE(directory_->may_send_as(alice, {"Alice", "EXAMPLE.org"}));
+  EXPECT_TRUE(directory_->may_send_as(alice, {"alice+news", "example.org"}));
+  EXPECT_TRUE(directory_->may_send_as(alice, {"sales", "example.org"}));
+  EXPECT_TRUE(directory_->may_send_as(alice, {"anything", "shop.example"}));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"bob", "example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(bob, {"sales", "example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(AccountId{99}, {"alice", "example.org"}));
+  ASSERT_TRUE(directory_->remove_alias("sales@example.org"));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"sales", "example.org"}));
+}
+
+TEST_F(DirectoryTest, SaysWhatIsWrong) {
+  EXPECT_EQ(directory_->add_account("alice@example.org", *hash_password("x"), AccountClass::App).error().code, Errc::Denied);
+  EXPECT_EQ(directory_->add_account("alice", *hash_password("x"), AccountClass::App).error().code, Errc::Malformed);
+  EXPECT_EQ(directory_->remove_account("bob@example.org").error().code, Errc::NotFound);
+  EXPECT_EQ(directory_->add_alias("a@b.c", "bob@example.org").error().code, Errc::NotFound);
+  EXPECT_EQ(directory_->add_domain({"localhost", "s", ""}).error().code, Errc::Malformed);
+  EXPECT_EQ(directory_->add_domain({"example.org", "s", "no key"}).error().code, Errc::Malformed);
+  ASSERT_TRUE(directory_->add_domain({"Example.ORG", "s", dkim::SigningKey::generate(2048)->pem()}));
+  EXPECT_EQ(directory_->domain("example.org")->selector, "s");
+  EXPECT_FALSE(directory_->domain("sub.example.org"));
+}
+
+}  // namespace
+}  // namespace postern::accounts
