@@ -2,6 +2,7 @@
 
 #include "net/endpoint.h"
 #include "net/tls_impl.h"
+#include "net/tls_memory.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -20,6 +21,9 @@
 
 namespace postern::net {
 namespace {
+
+/// Before main(): once OpenSSL has allocated anything it takes no other memory.
+[[maybe_unused]] const bool kOwnBufferMemory = use_tls_buffer_memory();
 
 constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!SHA1:!AESCCM";
 constexpr const char* kGroups = "X25519:P-256:P-384";
