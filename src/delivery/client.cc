@@ -34,7 +34,7 @@ struct Client::Envelope {
   std::optional<smtp::Reply> data;     // the reply to DATA, if it was sent
 };
 
-net::Task<TransactionResult> Client::send(Transaction transaction) {
+net::Task<TransactionResult> Client::send(const Transaction& transaction, const Transaction* ahead) {
   TransactionResult result;
   result.outcomes.resize(transaction.recipients.size());
   Envelope envelope;
@@ -45,7 +45,7 @@ net::Task<TransactionResult> Client::send(Transaction transaction) {
     co_return result;
   }
   Result<> sent = co_await exchange_envelope(transaction, envelope, result);
-  if (sent) sent = co_await exchange_data(transaction, envelope, result);
+  if (sent) sent = co_await exchange_data(transaction, ahead, envelope, result);
   if (!sent) {
     usable_ = false;
     decide_open(result, envelope.undecided, lost(target_, sent.error(), envelope.stage));
@@ -93,21 +93,26 @@ std::string Client::rcpt_command(const smtp::Recipient& recipient) const {
   return line + "\r\n";
 }
 
+std::string Client::command_group(const Transaction& transaction) const {
+  std::string group = mail_command(transaction);
+  for (const std::uint32_t r : transaction.recipients)
+    group += rcpt_command(transaction.envelope.recipients[r]);
+  return group + "DATA\r\n";
+}
+
 net::Task<Result<>> Client::exchange_envelope(const Transaction& transaction, Envelope& envelope,
                                               TransactionResult& result) {
   const bool grouped = extensions_.pipelining;
+  const bool sent = std::exchange(ahead_, false);
   const bool reset = std::exchange(reset_first_, false);
   if (reset && !grouped) POSTERN_CO_CHECK(co_await command("RSET", options_.command_timeout));
 
-  std::string group = reset && grouped ? "RSET\r\n" : "";
-  group += mail_command(transaction);
-  if (grouped) {
-    for (const std::uint32_t r : transaction.recipients)
-      group += rcpt_command(transaction.envelope.recipients[r]);
-    group += "DATA\r\n";
-  }
   result.untouched = true;
-  POSTERN_CO_CHECK(co_await write(group, options_.command_timeout));
+  if (!sent) {
+    const std::string first = (reset && grouped ? "RSET\r\n" : "") +
+                              (grouped ? command_group(transaction) : mail_command(transaction));
+    POSTERN_CO_CHECK(co_await write(first, options_.command_timeout));
+  }
   if (reset && grouped) POSTERN_CO_CHECK(co_await read_reply(options_.command_timeout));
   POSTERN_CO_TRY(const smtp::Reply mail, co_await read_reply(options_.command_timeout));
   // A server that closes an idle session may say so first (RFC 5321 §3.8): nothing of this message was read.
@@ -143,8 +148,8 @@ net::Task<Result<>> Client::exchange_envelope(const Transaction& transaction, En
   co_return Result<>{};
 }
 
-net::Task<Result<>> Client::exchange_data(const Transaction& transaction, Envelope& envelope,
-                                          TransactionResult& result) {
+net::Task<Result<>> Client::exchange_data(const Transaction& transaction, const Transaction* ahead,
+                                          Envelope& envelope, TransactionResult& result) {
   if (!envelope.data) co_return Result<>{};
   if (envelope.data->code != 354) {
     decide_open(result, std::exchange(envelope.accepted, {}), classify(*envelope.data, Stage::Data));
@@ -160,7 +165,7 @@ net::Task<Result<>> Client::exchange_data(const Transaction& transaction, Envelo
     reset_first_ = true;
     co_return Result<>{};
   }
-  POSTERN_CO_CHECK(co_await send_content(transaction.content));
+  POSTERN_CO_CHECK(co_await send_content(transaction.content, ahead));
   envelope.stage = Stage::FinalDot;
   POSTERN_CO_TRY(const smtp::Reply final, co_await read_reply(options_.final_timeout));
   decide_open(result, std::exchange(envelope.accepted, {}), classify(final, Stage::FinalDot));
@@ -168,7 +173,7 @@ net::Task<Result<>> Client::exchange_data(const Transaction& transaction, Envelo
   co_return Result<>{};
 }
 
-net::Task<Result<>> Client::send_content(Content& content) {
+net::Task<Result<>> Client::send_content(Content& content, const Transaction* ahead) {
   smtp::DotEncoder encoder;
   std::string wire;
   wire.reserve(
@@ -185,6 +190,10 @@ net::Task<Result<>> Client::send_content(Content& content) {
     encoder.feed(piece, wire);
   }
   encoder.finish(wire);
+  if (ahead != nullptr && extensions_.pipelining && !refuse_unsent(*ahead)) {
+    wire += command_group(*ahead);
+    ahead_ = true;
+  }
   Result<> written = co_await write(wire, options_.block_timeout);
   co_return written;
 }

@@ -86,11 +86,12 @@ class ClientTest : public ::testing::Test {
       envelope.recipients.push_back(std::move(recipient));
     }
     MemoryContent content("", offer.message);
-    TransactionResult result = co_await client.send(Transaction{.envelope = envelope,
-                                                                .recipients = indices,
-                                                                .eight_bit = offer.eight_bit,
-                                                                .smtputf8 = offer.smtputf8,
-                                                                .content = content});
+    const Transaction transaction{.envelope = envelope,
+                                  .recipients = indices,
+                                  .eight_bit = offer.eight_bit,
+                                  .smtputf8 = offer.smtputf8,
+                                  .content = content};
+    TransactionResult result = co_await client.send(transaction);
     co_return result;
   }
 
@@ -364,6 +365,74 @@ TEST_F(ClientTest, ContentOnTheWireIsDotStuffed) {
   offer.message = "Subject: x\r\n\r\n.\r\n..a\r\n.b\r\nc.\r\n";
   const Conversation got = converse({}, {offer});
   EXPECT_THAT(got.contents, ElementsAre("Subject: x\r\n\r\n..\r\n...a\r\n..b\r\nc.\r\n"));
+}
+
+/// RFC 2920 §3.1: a group may begin with content. What happens to the first message does not touch the
+/// second.
+class ClientAheadTest : public ClientTest {
+ protected:
+  net::Task<> run_two(std::uint16_t port, std::vector<TransactionResult>& results) {
+    Target target{"mx.test", *net::Endpoint::parse("127.0.0.1:" + std::to_string(port))};
+    Client::Opened opened =
+        co_await Client::open(loop_, std::move(target), manners_, hostname_, options_, clock_);
+    smtp::Envelope envelope;
+    envelope.recipients.emplace_back().address = "b@example.net";
+    const std::vector<std::uint32_t> one{0};
+    MemoryContent first("", kMessage);
+    MemoryContent second("X-Second: yes\r\n", kMessage);
+    const Transaction a{
+        .envelope = envelope, .recipients = one, .eight_bit = false, .smtputf8 = false, .content = first};
+    const Transaction b{
+        .envelope = envelope, .recipients = one, .eight_bit = false, .smtputf8 = false, .content = second};
+    TransactionResult result = co_await opened.client->send(a, &b);
+    results.push_back(std::move(result));
+    if (opened.client->usable()) {
+      result = co_await opened.client->send(b);
+      results.push_back(std::move(result));
+    }
+    co_await opened.client->quit();
+    loop_.stop();
+  }
+
+  std::vector<TransactionResult> two(FakeMx& mx) {
+    std::vector<TransactionResult> results;
+    loop_.spawn(run_two(mx.port(), results));
+    loop_.run();
+    return results;
+  }
+};
+
+TEST_F(ClientAheadTest, SecondMessageFollowsWithoutWaiting) {
+  FakeMx mx(loop_, {});
+  const std::vector<TransactionResult> results = two(mx);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(decisions(results[0]) + decisions(results[1]), "done:2.0.0done:2.0.0");
+  EXPECT_THAT(mx.contents(), ElementsAre(kMessage, "X-Second: yes\r\n" + std::string(kMessage)));
+}
+
+TEST_F(ClientAheadTest, FirstRefusedAtTheDotOrBeforeLeavesTheSecondAlone) {
+  for (const Rule& rule :
+       {Rule{".", "554 5.7.1 spam", 1}, Rule{"RCPT", "550 5.1.1 no", 1}, Rule{"MAIL", "550 5.7.1 no", 1}}) {
+    FakeMx mx(loop_, {.rules = {rule}});
+    const std::vector<TransactionResult> results = two(mx);
+    ASSERT_EQ(results.size(), 2U) << rule.command;
+    EXPECT_THAT(decisions(results[0]), StartsWith("failed:5.")) << rule.command;
+    EXPECT_EQ(decisions(results[1]), "done:2.0.0") << rule.command;
+  }
+}
+
+TEST_F(ClientAheadTest, LostConnectionEndsTheSession) {
+  FakeMx mx(loop_, {.rules = {{".", std::string(kClose)}}});
+  const std::vector<TransactionResult> results = two(mx);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(decisions(results[0]), "retry:4.4.2");
+}
+
+TEST_F(ClientAheadTest, WithoutPipeliningNothingGoesAhead) {
+  FakeMx mx(loop_, {.extensions = {}, .rules = {{"DATA", "354 go", 1}, {"DATA", "451 no"}}});
+  const std::vector<TransactionResult> results = two(mx);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(decisions(results[1]), "retry:4.0.0");
 }
 
 }  // namespace

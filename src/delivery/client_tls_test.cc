@@ -67,11 +67,12 @@ class ClientTlsTest : public ::testing::Test {
       envelope.recipients.emplace_back().address = "b@example.net";
       const std::vector<std::uint32_t> first{0};
       MemoryContent content("", "Subject: x\r\n\r\ny\r\n");
-      TransactionResult result = co_await opened.client->send(Transaction{.envelope = envelope,
-                                                                          .recipients = first,
-                                                                          .eight_bit = false,
-                                                                          .smtputf8 = false,
-                                                                          .content = content});
+      const Transaction transaction{.envelope = envelope,
+                                    .recipients = first,
+                                    .eight_bit = false,
+                                    .smtputf8 = false,
+                                    .content = content};
+      TransactionResult result = co_await opened.client->send(transaction);
       delivered_ = result.outcomes[0] && result.outcomes[0]->decision == Decision::Done;
       co_await opened.client->quit();
     }

@@ -1,9 +1,13 @@
 #pragma once
 
+#include "base/ids.h"
 #include "base/result.h"
+#include "net/loop.h"
 #include "net/task.h"
+#include "queue/queue.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -36,6 +40,34 @@ class MemoryContent final : public Content {
  private:
   std::uint64_t size_;
   std::string_view pieces_[2];
+};
+
+/// Content that is read from the queue piece by piece, after a signature field (or nothing). Borrows the
+/// signature.
+class QueueContent final : public Content {
+ public:
+  QueueContent(queue::Queue& queue, net::Loop& loop, QueueId id, std::uint64_t size,
+               std::string_view signature)
+      : queue_(queue), loop_(loop), id_(id), size_(size + signature.size()), signature_(signature) {}
+
+  net::Task<Result<std::string_view>> next() override {
+    if (!signature_.empty()) co_return std::exchange(signature_, {});
+    Result<std::string> piece = co_await queue_.read(loop_, id_, number_);
+    if (!piece) co_return piece.error();
+    ++number_;
+    piece_ = *std::move(piece);
+    co_return std::string_view(piece_);
+  }
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+
+ private:
+  queue::Queue& queue_;
+  net::Loop& loop_;
+  QueueId id_;
+  std::uint64_t size_;
+  std::string_view signature_;
+  std::uint32_t number_ = 0;
+  std::string piece_;
 };
 
 }  // namespace postern::delivery

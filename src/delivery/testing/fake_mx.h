@@ -30,7 +30,8 @@ struct Script {
   std::vector<std::string> extensions{"PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "DSN"};
   std::vector<std::string> extensions_in_tls{"PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "DSN"};
   std::vector<Rule> rules;
-  std::shared_ptr<net::TlsServer> tls;  ///< after a 220 to STARTTLS; nullptr: garbage instead of a handshake
+  std::shared_ptr<net::TlsServer>
+      tls{};  ///< after a 220 to STARTTLS; nullptr: garbage instead of a handshake
 };
 
 /// What one connection brought.

@@ -1,0 +1,116 @@
+#include "delivery/dispatcher.h"
+
+#include "base/log.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace postern::delivery {
+namespace {
+
+/// How often the queue is asked although nobody called wake(): due times are minutes apart.
+constexpr std::chrono::seconds kPollInterval{1};
+/// Messages leased in one question to the queue.
+constexpr std::size_t kLeaseBatch = 64;
+/// How often stop() looks whether everything has ended.
+constexpr std::chrono::milliseconds kStopInterval{20};
+
+}  // namespace
+
+Dispatcher::Dispatcher(Settings settings, Services services, const std::vector<Place>& places)
+    : settings_(std::move(settings)), services_(services), due_(places.front().loop) {
+  const auto lanes = static_cast<std::uint32_t>(places.size());
+  settings_.connections_per_lane = std::max(1U, settings_.options.max_connections / lanes);
+  for (const Place& place : places) {
+    lanes_.push_back(
+        std::make_unique<Lane>(place.loop, place.resolver, settings_, services_, [this] { concluded(); }));
+  }
+}
+
+Dispatcher::~Dispatcher() = default;
+
+void Dispatcher::start() {
+  services_.queue.set_on_accepted([this](queue::FreshMessage message) { take_fresh(std::move(message)); });
+  lanes_.front()->loop().spawn(poll());
+}
+
+void Dispatcher::take_fresh(queue::FreshMessage message) {
+  if (stopping_.load() || active_.load() >= settings_.options.max_active) {
+    services_.queue.release(message.lease);
+    return;
+  }
+  active_.fetch_add(1);
+  Lane& lane = next_lane();
+  auto carried = std::make_shared<queue::FreshMessage>(std::move(message));
+  lane.loop().post(
+      [&lane, carried] { lane.deliver(std::move(carried->lease), std::move(carried->content)); });
+}
+
+void Dispatcher::concluded() {
+  const std::size_t left = active_.fetch_sub(1) - 1;
+  services_.metrics.active(left);
+  // Enough room for a batch again, and the queue may have held messages back.
+  if (left + kLeaseBatch == settings_.options.max_active) wake();
+}
+
+void Dispatcher::wake() {
+  lanes_.front()->loop().post([this] { due_.notify(); });
+}
+
+net::Task<> Dispatcher::poll() {
+  net::Loop& loop = lanes_.front()->loop();
+  while (!stopping_.load()) {
+    const std::size_t room =
+        settings_.options.max_active - std::min<std::size_t>(active_.load(), settings_.options.max_active);
+    std::size_t taken = 0;
+    if (room > 0) {
+      Result<std::vector<queue::Lease>> leases =
+          co_await services_.queue.lease_due(loop, services_.clock.now(), std::min(room, kLeaseBatch));
+      if (leases) taken = leases->size();
+      if (leases) spread(*std::move(leases));
+    }
+    if (taken == kLeaseBatch) continue;  // there may be more
+    [[maybe_unused]] const bool woken =
+        co_await due_.wait_until(services_.clock.steady_now() + kPollInterval);
+  }
+  polling_ = false;
+}
+
+void Dispatcher::spread(std::vector<queue::Lease> leases) {
+  for (queue::Lease& lease : leases) {
+    if (stopping_.load()) {
+      services_.queue.release(lease);
+      continue;
+    }
+    active_.fetch_add(1);
+    Lane& lane = next_lane();
+    auto carried = std::make_shared<queue::Lease>(std::move(lease));
+    lane.loop().post([&lane, carried] { lane.deliver(std::move(*carried), std::nullopt); });
+  }
+}
+
+Lane& Dispatcher::next_lane() { return *lanes_[turn_.fetch_add(1) % lanes_.size()]; }
+
+net::Task<> Dispatcher::stop(net::Loop& loop, SteadyTime deadline) {
+  stopping_.store(true);
+  services_.queue.set_on_accepted({});
+  wake();
+  for (const std::unique_ptr<Lane>& lane : lanes_) {
+    lane->loop().post([&lane = *lane] { lane.stop(); });
+  }
+  bool cut = false;
+  while (active_.load() > 0 || polling_.load()) {
+    const SteadyTime now = services_.clock.steady_now();
+    if (!cut && now >= deadline) {
+      cut = true;
+      log::Event(log::Level::Warning, "delivery.cut_off").with("messages", active_.load());
+      for (const std::unique_ptr<Lane>& lane : lanes_) {
+        lane->loop().post([&lane = *lane] { lane.cancel(); });
+      }
+    }
+    co_await loop.sleep_until(now + kStopInterval);
+  }
+}
+
+}  // namespace postern::delivery

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "base/clock.h"
+#include "delivery/lane.h"
+#include "net/event.h"
+#include "net/loop.h"
+#include "net/task.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace postern::delivery {
+
+/// Takes what is due from the queue and spreads it over the lanes, one per loop: messages just accepted come
+/// straight from memory, everything else by asking the queue for what is due.
+///
+/// Owns     the lanes.
+/// Threads  construct and destroy where no loop runs; start(), wake(), stop() from any thread.
+/// Limits   at most options.max_active messages are in the lanes; the rest stay on disk.
+/// See      DESIGN step 10
+class Dispatcher {
+ public:
+  /// One loop, and the resolver that works on it.
+  struct Place {
+    net::Loop& loop;
+    dns::Resolver& resolver;
+  };
+  Dispatcher(Settings settings, Services services, const std::vector<Place>& places);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  /// Begins to take mail. Once, and before stop().
+  void start();
+  /// Something became due: the operator said "retry now", or the store works again.
+  void wake();
+  /// Takes no more mail, finishes the transactions in progress, hands back the rest. Await it on any of the
+  /// loops. What is not finished at `deadline` is cut off, and will be tried again.
+  [[nodiscard]] net::Task<> stop(net::Loop& loop, SteadyTime deadline);
+
+  /// Messages in the lanes.
+  [[nodiscard]] std::size_t active() const { return active_.load(); }
+
+ private:
+  void take_fresh(queue::FreshMessage message);
+  void spread(std::vector<queue::Lease> leases);
+  void concluded();
+  net::Task<> poll();
+  Lane& next_lane();
+
+  Settings settings_;
+  Services services_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::atomic<std::size_t> active_{0};
+  std::atomic<std::size_t> turn_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> polling_{true};
+  net::Event due_;  // on the first lane's loop
+};
+
+}  // namespace postern::delivery

@@ -1,0 +1,104 @@
+#pragma once
+
+#include "base/clock.h"
+#include "delivery/conclusion.h"
+#include "delivery/dead_hosts.h"
+#include "delivery/message.h"
+#include "delivery/metrics.h"
+#include "delivery/options.h"
+#include "delivery/route.h"
+#include "delivery/sandbox.h"
+#include "delivery/sign.h"
+#include "delivery/site.h"
+#include "dns/resolver.h"
+#include "net/loop.h"
+#include "queue/history.h"
+#include "queue/queue.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace postern::delivery {
+
+/// What all lanes share. Borrowed: it outlives them.
+struct Services {
+  queue::Queue& queue;
+  queue::History& history;
+  const Signer& signer;
+  const Clock& clock;
+  Metrics& metrics;
+};
+
+/// What is fixed while the server runs.
+struct Settings {
+  Options options;
+  std::optional<Smarthost> smarthost;  ///< in smarthost mode
+  Manners manners;                     ///< towards every next hop
+  Identity identity;
+  std::string sandbox_directory;      ///< in sandbox mode
+  std::string report_signing_domain;  ///< whose key signs our own reports; empty: they leave unsigned
+  std::uint32_t connections_per_lane = 1;
+};
+
+/// One loop's share of delivery: the messages that were given to it, from their lease until they are settled.
+/// A message's recipients are grouped by destination into jobs; when all are back the message is concluded:
+/// failures are reported to the sender, then everything is settled in the queue, then history and log get
+/// their lines.
+///
+/// Threads  its loop only.
+/// Durable  a report is in the queue before the failure it reports is settled: a crash in between repeats the
+///          report and never loses it.
+/// Limits   the dispatcher bounds how many messages are given; sites without work are forgotten above
+/// kMaxSites.
+class Lane {
+ public:
+  /// `on_concluded` is called once for each message given to deliver().
+  Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services,
+       std::function<void()> on_concluded);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  /// `content`: the whole message when it is at hand.
+  void deliver(queue::Lease lease, std::optional<std::string> content);
+  /// Finishes the transactions in progress and gives the rest back untried.
+  void stop();
+  /// Ends transactions in progress as lost connections.
+  void cancel();
+
+  [[nodiscard]] net::Loop& loop() const { return context_.loop; }
+
+ private:
+  net::Task<> prepare(std::shared_ptr<ActiveMessage> message);
+  net::Task<Result<>> load_and_sign(ActiveMessage& message);
+  void start(const std::shared_ptr<ActiveMessage>& message);
+  Site& site(const std::string& destination);
+  Result<> sign(ActiveMessage& message, std::string_view header, const std::string& body);
+  net::Task<Result<std::unique_ptr<Content>>> open_content(ActiveMessage& message);
+
+  net::Task<> capture(Job job);
+  net::Task<Result<>> capture_content(const Job& job);
+
+  void finished(const Job& job, std::vector<std::optional<Attempt>> attempts);
+  net::Task<> conclude(std::shared_ptr<ActiveMessage> message);
+  net::Task<Result<>> report(const ActiveMessage& message, Report report);
+  net::Task<> settle(const ActiveMessage& message, const std::vector<Conclusion>& conclusions);
+  void record(const ActiveMessage& message, const std::vector<Conclusion>& conclusions);
+
+  const Settings& settings_;
+  Services services_;
+  std::function<void()> on_concluded_;
+  Rng rng_;
+  DeadHosts dead_hosts_;
+  SiteContext context_;
+  std::optional<Sandbox> sandbox_;
+  std::unordered_map<std::string, std::unique_ptr<Site>> sites_;
+  bool stopping_ = false;
+};
+
+}  // namespace postern::delivery

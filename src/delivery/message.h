@@ -1,0 +1,44 @@
+#pragma once
+
+#include "delivery/outcome.h"
+#include "queue/queue.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace postern::delivery {
+
+/// The next hop of an attempt, as history and reports show it. Shared by all messages of one connection.
+struct Peer {
+  std::string host;
+  std::string ip;
+  std::string
+      security;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384", "cleartext", or empty when no session came about
+};
+
+/// What one attempt came to for one recipient.
+struct Attempt {
+  Outcome outcome;
+  std::shared_ptr<const Peer> peer;  ///< nullptr: no connection was made
+};
+
+/// A message that is being delivered: leased from the queue, on one loop, until all its jobs are back.
+struct ActiveMessage {
+  queue::Lease lease;
+  std::optional<std::string> content;  ///< when small; else it is read from the queue piece by piece
+  std::string signature;               ///< "DKIM-Signature: ...\r\n"; empty: not signed yet, or never
+  bool signature_is_new = false;       ///< made in this attempt, so the queue has to keep it
+  std::vector<std::optional<Attempt>> attempts;  ///< one per leased recipient; nullopt: not tried
+  std::size_t open_jobs = 0;
+};
+
+/// One transaction to be made: some recipients of one message that share a destination.
+struct Job {
+  std::shared_ptr<ActiveMessage> message;
+  std::vector<std::uint32_t> recipients;  ///< positions in message->lease.envelope.recipients
+};
+
+}  // namespace postern::delivery
