@@ -206,8 +206,7 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure) {
     // One host that may work later outweighs those that never will.
     const bool permanent = opened.failure.decision == Decision::Failed;
     if (!permanent || !may_work_later) {
-      failure.peer = std::make_shared<const Peer>(
-          Peer{.host = host, .ip = ip.text(), .tls_version = "", .tls_cipher = ""});
+      failure.peer = make_peer(host, ip, "");
       failure.outcome = std::move(opened.failure);
     }
     may_work_later |= !permanent;
