@@ -11,6 +11,7 @@ namespace postern::net {
 class Event {
  public:
   explicit Event(Loop& loop) : loop_(loop) {}
+  /// Who still waits goes on waiting until its deadline.
   ~Event();
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;

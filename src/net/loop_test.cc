@@ -119,6 +119,11 @@ Task<> notify_then_stop(Loop& loop, Event& event, const std::vector<bool>& out) 
   loop.stop();
 }
 
+Task<> hold_for(Loop& loop, milliseconds time) {
+  co_await loop.sleep_until(steady_clock::now() + time);
+  loop.stop();
+}
+
 TEST(Event, WakesWaitersAndTimesOut) {
   Loop loop;
   std::vector<bool> out;
@@ -206,6 +211,21 @@ TEST(Completion, MayBeResolvedAfterItsCoroutineIsGone) {
     (*resolver)(1);  // never runs: the loop ends first
   }
   resolver.reset();
+}
+
+TEST(Event, MayDieBeforeItsWaiters) {
+  Loop loop;
+  std::vector<bool> out;
+  {
+    Event event(loop);
+    loop.spawn(wait_for(event, steady_clock::now() + milliseconds(5), out));
+    loop.spawn(wait_for(event, SteadyTime::max(), out));
+    loop.post([&loop] { loop.post([&loop] { loop.stop(); }); });
+    loop.run();
+  }
+  loop.spawn(hold_for(loop, milliseconds(10)));
+  loop.run();
+  EXPECT_EQ(out, std::vector<bool>{false});
 }
 
 }  // namespace

@@ -35,14 +35,16 @@ class SocketWait {
 
   struct Awaiter final : Expiring {
     SocketWait& wait;
+    Loop& loop;  // reached without `wait`: an ending loop may destroy the stream before the coroutine that
+                 // waits
     Kind kind;
     SteadyTime deadline;
     std::coroutine_handle<> handle{};
     bool timed_out = false;
     bool failed = false;
 
-    Awaiter(SocketWait& w, Kind k, SteadyTime d) : wait(w), kind(k), deadline(d) {}
-    ~Awaiter() { wait.loop_.cancel_deadline(*this); }
+    Awaiter(SocketWait& w, Kind k, SteadyTime d) : wait(w), loop(w.loop_), kind(k), deadline(d) {}
+    ~Awaiter() { loop.cancel_deadline(*this); }
     void expired() override {
       timed_out = true;
       boost::system::error_code ignored;
@@ -51,10 +53,10 @@ class SocketWait {
     [[nodiscard]] bool await_ready() const noexcept { return wait.cancelled_; }
     void await_suspend(std::coroutine_handle<> h) {
       handle = h;
-      wait.loop_.schedule_deadline(*this, deadline);
+      loop.schedule_deadline(*this, deadline);
       wait.descriptor_.async_wait(kind, [this](const boost::system::error_code& error) {
         failed = static_cast<bool>(error);
-        wait.loop_.cancel_deadline(*this);
+        loop.cancel_deadline(*this);
         handle.resume();
       });
     }

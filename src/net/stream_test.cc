@@ -95,6 +95,17 @@ TEST(Stream, AReadThatGetsNothingTimesOut) {
   EXPECT_EQ(out, std::vector<std::string>{"!timeout"});
 }
 
+TEST(Stream, MayDieBeforeACoroutineThatTheLoopEnds) {
+  std::vector<std::string> out;
+  {
+    Pair pair;
+    pair.loop.spawn(read_lines(pair.loop, *pair.near, 100, kLong, out));
+    pair.loop.post([&pair] { pair.loop.post([&pair] { pair.loop.stop(); }); });
+    pair.loop.run();
+  }
+  EXPECT_TRUE(out.empty());
+}
+
 TEST(Stream, CancelEndsAPendingRead) {
   Pair pair;
   std::vector<std::string> out;
