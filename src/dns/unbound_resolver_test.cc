@@ -3,6 +3,11 @@
 #include "dns/testing/fake_dns_server.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 namespace postern::dns {
 namespace {
@@ -13,10 +18,11 @@ using testing::FakeDnsServer;
 class UnboundResolverTest : public ::testing::Test {
  protected:
   void SetUp() override { start(std::chrono::seconds(10)); }
-  void start(std::chrono::seconds timeout) {
+  void start(std::chrono::seconds timeout, const std::string& trust_anchor = "") {
     Options options;
     options.servers = {server_.endpoint().text()};
-    options.dnssec = false;
+    options.dnssec = !trust_anchor.empty();
+    options.trust_anchor = trust_anchor;
     options.timeout = timeout;
     Result<std::unique_ptr<UnboundResolver>> created = UnboundResolver::create(loop_, options);
     ASSERT_TRUE(created) << created.error().detail;
@@ -61,6 +67,7 @@ class UnboundResolverTest : public ::testing::Test {
 using Rfc5321Section51 = UnboundResolverTest;
 using Rfc7505 = UnboundResolverTest;
 using Rfc6531Section32 = UnboundResolverTest;
+using Rfc4035Section5 = UnboundResolverTest;
 using Trouble = UnboundResolverTest;
 
 TEST_F(Rfc5321Section51, MxHostsComeBestFirst) {
@@ -155,6 +162,20 @@ TEST_F(Trouble, LookUpsMayOutliveTheResolver) {
     });
   });
   loop_.run();
+}
+
+TEST_F(Rfc4035Section5, AnUnsignedAnswerBelowATrustAnchorIsNotBelieved) {
+  std::string path = (std::filesystem::temp_directory_path() / "postern-anchor-XXXXXX").string();
+  ::close(::mkstemp(path.data()));
+  std::ofstream(path) << "signed.example. IN DS 12345 13 2 " << std::string(64, 'A') << "\n";
+  start(std::chrono::seconds(10), path);
+  server_.add_mx("signed.example", 10, "mx.signed.example");
+  server_.add_mx("unsigned.example", 10, "mx.unsigned.example");
+  EXPECT_EQ(mx("signed.example").error().code, Errc::Unavailable);
+  const Result<MxAnswer> outside = mx("unsigned.example");
+  ASSERT_TRUE(outside) << outside.error().detail;
+  EXPECT_FALSE(outside->secure);
+  std::filesystem::remove(path);
 }
 
 TEST(DnsOptions, ServersAreAddresses) {
