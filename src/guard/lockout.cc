@@ -1,0 +1,66 @@
+#include "guard/lockout.h"
+
+#include <algorithm>
+
+namespace postern::guard {
+namespace {
+std::string network_of(const net::IpAddress& client) { return client.network(32, 64).text(); }
+std::string name_of(std::string_view account) {
+  std::string out(account);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+}  // namespace
+
+bool Lockout::locked(const Table& table, const std::string& key) const {
+  const auto found = table.find(key);
+  return found != table.end() && found->second.locked_until > clock_.steady_now();
+}
+
+Verdict Lockout::check(const net::IpAddress& client, std::string_view account) {
+  const std::lock_guard lock(mutex_);
+  const std::string network = network_of(client);
+  if (locked(networks_, network)) return Verdict::defer("too many failed logins from this network");
+  const std::string name = name_of(account);
+  if (locked(accounts_, name) && !known_places_.contains(network + ' ' + name)) {
+    return Verdict::defer("too many failed logins for this account");
+  }
+  return Verdict::accept();
+}
+
+void Lockout::make_room(Table& table) const {
+  if (table.size() < kMaxEntries) return;
+  const SteadyTime now = clock_.steady_now();
+  std::erase_if(table, [now](const auto& entry) { return entry.second.locked_until <= now; });
+  if (table.size() >= kMaxEntries) table.clear();
+}
+
+void Lockout::add(Table& table, const std::string& key) {
+  make_room(table);
+  const SteadyTime now = clock_.steady_now();
+  Failures& failures = table[key];
+  if (now - failures.last > options_.longest_lockout && failures.locked_until <= now) failures.count = 0;
+  failures.last = now;
+  ++failures.count;
+  if (failures.count < options_.free_failures) return;
+  const std::uint32_t doublings = std::min(failures.count - options_.free_failures, 20U);
+  const std::chrono::seconds lockout = options_.first_lockout * (std::int64_t{1} << doublings);
+  failures.locked_until = now + std::min(lockout, options_.longest_lockout);
+}
+
+void Lockout::failed(const net::IpAddress& client, std::string_view account) {
+  const std::lock_guard lock(mutex_);
+  add(networks_, network_of(client));
+  add(accounts_, name_of(account));
+}
+
+void Lockout::succeeded(const net::IpAddress& client, std::string_view account) {
+  const std::lock_guard lock(mutex_);
+  const std::string network = network_of(client);
+  const std::string name = name_of(account);
+  networks_.erase(network);
+  if (known_places_.size() >= kMaxEntries) known_places_.clear();
+  known_places_[network + ' ' + name] = clock_.steady_now();
+}
+
+}  // namespace postern::guard

@@ -1,0 +1,167 @@
+#include "intake/pipeline.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "intake/checks.h"
+#include "intake/fixups.h"
+#include "intake/trace.h"
+
+namespace postern::intake {
+namespace {
+
+bool is_eight_bit(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+QueueId new_id(const Clock& clock) { return QueueId{make_id(clock.now().time_since_epoch().count())}; }
+
+std::string domain_of(const std::string& address) {
+  std::string domain = address.substr(address.rfind('@') + 1);
+  for (char& c : domain) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return domain;
+}
+
+}  // namespace
+
+IncomingMessage::IncomingMessage(net::Loop& loop, const Services& services, SubmissionFacts facts)
+    : loop_(loop), services_(services), facts_(std::move(facts)), id_(new_id(services.clock)) {}
+
+/// THE list: what happens to a message's header, in this order.
+std::optional<Refusal> IncomingMessage::process_header() {
+  Result<mail::Header> parsed = mail::Header::parse(header_);
+  if (!parsed) return Refusal{Refusal::Why::BadContent, parsed.error().detail};
+  mail::Header header = *std::move(parsed);
+  if (auto refusal = check_field_counts(header)) return refusal;                          // RFC 5322 §3.6
+  if (auto refusal = check_hops(header, services_.options.max_hops)) return refusal;      // RFC 5321 §6.3
+  if (auto refusal = check_rights(header)) return refusal;                                // RFC 6409 §6.1
+  remove_private_fields(header, services_.hostname);                                      // RFC 5321 §4.4, §7.2
+  const TimePoint now = services_.clock.now();
+  fix_date(header, now);                                                                  // RFC 6409 §8.2
+  fix_message_id(header, id_, services_.hostname);                                        // RFC 6409 §8.3
+  header.prepend(received_field(facts_, id_, services_.hostname, now));                   // RFC 5321 §4.4
+  header_ = header.octets();
+  return std::nullopt;
+}
+
+std::optional<Refusal> IncomingMessage::check_rights(const mail::Header& header) {
+  const Result<std::vector<mail::Mailbox>> from = mail::parse_address_list(header.find("From")->value());
+  if (!from || from->empty()) return Refusal{Refusal::Why::BadContent, "the From field holds no valid address"};
+  if (from->size() > 1 && header.count("Sender") == 0) {
+    return Refusal{Refusal::Why::BadContent, "several addresses in From need a Sender field"};  // RFC 5322 §3.6.2
+  }
+  for (const mail::Mailbox& box : *from) {
+    if (!services_.directory.may_send_as(facts_.account.id, box)) {
+      return Refusal{Refusal::Why::NotYourFrom, facts_.account.address + " may not send as " + box.text()};
+    }
+  }
+  signing_domain_ = domain_of(from->front().text());
+  if (!services_.directory.domain(signing_domain_)) {
+    return Refusal{Refusal::Why::NoSigningKey, "no DKIM key for " + signing_domain_};
+  }
+  return std::nullopt;
+}
+
+net::Task<> IncomingMessage::store(std::string_view content) {
+  const Result<> stored = co_await draft_->append(content);
+  if (!stored) refusal_ = Refusal{Refusal::Why::StoreDown, stored.error().detail};
+}
+
+net::Task<> IncomingMessage::begin_body() {
+  in_body_ = true;
+  refusal_ = process_header();
+  if (refusal_) co_return;
+  eight_bit_ = eight_bit_ || is_eight_bit(header_);
+  draft_ = services_.queue.begin(loop_, id_);
+  header_ += "\r\n";
+  co_await store(header_);
+  std::string().swap(header_);
+}
+
+net::Task<> IncomingMessage::feed(std::string_view content) {
+  size_ += content.size();
+  if (refusal_) co_return;
+  if (!in_body_) {
+    // The empty line may be cut anywhere: look again from three octets back.
+    const std::size_t from = header_.size() < 3 ? 0 : header_.size() - 3;
+    const std::size_t before = header_.size();
+    header_ += content;
+    const bool no_header = header_.starts_with("\r\n");
+    const std::size_t end = no_header ? 0 : header_.find("\r\n\r\n", from);
+    if (end == std::string::npos) {
+      if (header_.size() > services_.options.max_header.count) refusal_ = Refusal{Refusal::Why::HeaderTooLarge, "the header is too large"};
+      co_return;
+    }
+    const std::size_t header_size = no_header ? 0 : end + 2;
+    content.remove_prefix(header_size + 2 - before);
+    header_.resize(header_size);
+    co_await begin_body();
+    if (refusal_) co_return;
+  }
+  eight_bit_ = eight_bit_ || is_eight_bit(content);
+  co_await store(content);
+}
+
+net::Task<Accepted> IncomingMessage::finish() {
+  // A message may be a header only, without the empty line (RFC 5322 §2.1).
+  if (!in_body_ && !refusal_) co_await begin_body();
+  if (refusal_) co_return *std::move(refusal_);
+
+  // Asked again at the last moment: a suspension during a long upload counts.
+  const std::optional<accounts::Account> account = services_.directory.find(facts_.account.id);
+  if (!account || account->suspended) co_return Refusal{Refusal::Why::Suspended, "the account is suspended"};
+  const auto kind = static_cast<std::size_t>(account->kind);
+  const std::uint64_t recipients = facts_.envelope.recipients.size();
+  const guard::Verdict verdict = services_.limits.check(account->id, kind, recipients);
+  if (!verdict.accepted) co_return Refusal{Refusal::Why::OverLimit, verdict.reason};
+
+  queue::NewMessage message{.id = id_,
+                            .account = account->id,
+                            .account_name = account->address,
+                            .session = facts_.session,
+                            .envelope = facts_.envelope,
+                            .signing_domain = signing_domain_,
+                            .accepted_at = services_.clock.now(),
+                            .eight_bit = eight_bit_,
+                            .smtputf8 = facts_.envelope.params.smtputf8};
+  Result<queue::Receipt> receipt = co_await draft_->commit(std::move(message));
+  if (!receipt) co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
+  services_.limits.record(account->id, kind, recipients);
+  record_accepted();
+  co_return *receipt;
+}
+
+void IncomingMessage::record_accepted() {
+  log::Event(log::Level::Info, "queue.accepted")
+      .with("queue_id", id_)
+      .with("session_id", facts_.session)
+      .with("account", facts_.account.address)
+      .with("client", facts_.client.text())
+      .with("size", size_)
+      .with("recipients", facts_.envelope.recipients.size());
+  services_.history.record({services_.clock.now(), id_, "accepted", facts_.account.address, facts_.envelope.reverse_path, "",
+                            "from " + facts_.client.text() + ", " + std::to_string(size_) + " octets, " +
+                                std::to_string(facts_.envelope.recipients.size()) + " recipients"});
+}
+
+net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient, std::string signing_domain,
+                                      std::string content, bool smtputf8) {
+  const QueueId id = new_id(services.clock);
+  const std::unique_ptr<queue::Queue::Draft> draft = services.queue.begin(loop, id);
+  const Result<> stored = co_await draft->append(content);
+  if (!stored) co_return stored.error();
+  queue::NewMessage message;
+  message.id = id;
+  message.envelope.recipients.push_back({recipient, domain_of(recipient), {smtp::Notify::kNever}, ""});  // RFC 3461 §6.1
+  message.envelope.params.smtputf8 = smtputf8;
+  message.signing_domain = std::move(signing_domain);
+  message.accepted_at = services.clock.now();
+  message.smtputf8 = smtputf8;
+  message.eight_bit = is_eight_bit(content);
+  const Result<queue::Receipt> receipt = co_await draft->commit(std::move(message));
+  if (!receipt) co_return receipt.error();
+  services.history.record({services.clock.now(), id, "reported", "", "", recipient, "delivery report"});
+  co_return Result<>{};
+}
+
+}  // namespace postern::intake

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <variant>
+
+#include "accounts/directory.h"
+#include "base/bytes.h"
+#include "base/options.h"
+#include "guard/limits.h"
+#include "intake/refusal.h"
+#include "intake/submission_facts.h"
+#include "mail/header.h"
+#include "queue/history.h"
+#include "queue/queue.h"
+
+namespace postern::intake {
+
+/// The table [intake].
+struct Options {
+  Bytes max_header{256 * 1024};
+  std::uint32_t max_hops = 100;
+
+  static auto fields() {
+    using namespace literals;
+    return std::tuple{
+        field("max_header", &Options::max_header, 64_KiB, 16_MiB, Reload::Restart, "Largest header section; it is kept in memory."),
+        field("max_hops", &Options::max_hops, 100, 1000, Reload::Restart, "Received fields before a message counts as looping."),
+    };
+  }
+};
+
+/// What intake works with. Borrowed.
+struct Services {
+  const std::string& hostname;
+  const Options& options;
+  const Clock& clock;
+  accounts::Directory& directory;
+  guard::Limits& limits;
+  queue::Queue& queue;
+  queue::History& history;
+};
+
+using Accepted = std::variant<queue::Receipt, Refusal>;
+
+/// One message on its way in: the header is collected, the body goes through to the queue in pieces.
+///
+/// Threads  its loop's.
+/// Limits   the header section (options.max_header) and one piece of the body in memory.
+class IncomingMessage {
+ public:
+  IncomingMessage(net::Loop& loop, const Services& services, SubmissionFacts facts);
+
+  /// More content, dot-stuffing removed. After something was found wrong the rest is only counted.
+  net::Task<> feed(std::string_view content);
+  /// The end of the data: the message is durable, or refused. Once.
+  net::Task<Accepted> finish();
+
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  [[nodiscard]] QueueId id() const { return id_; }
+
+ private:
+  [[nodiscard]] std::optional<Refusal> process_header();
+  net::Task<> begin_body();
+  net::Task<> store(std::string_view content);
+  [[nodiscard]] std::optional<Refusal> check_rights(const mail::Header& header);
+  void record_accepted();
+
+  net::Loop& loop_;
+  const Services& services_;
+  SubmissionFacts facts_;
+  const QueueId id_;
+  std::unique_ptr<queue::Queue::Draft> draft_;
+  std::string header_;
+  bool in_body_ = false;
+  bool eight_bit_ = false;
+  std::uint64_t size_ = 0;
+  std::string signing_domain_;
+  std::optional<Refusal> refusal_;
+};
+
+/// Puts a message that the server made itself (a report) into the queue: null reverse-path, one recipient, signed by
+/// `signing_domain`. Error: Unavailable.
+net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient, std::string signing_domain,
+                                      std::string content, bool smtputf8);
+
+}  // namespace postern::intake

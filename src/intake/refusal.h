@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+namespace postern::intake {
+
+/// Why a message is not taken.
+struct Refusal {
+  enum class Why {
+    BadContent,      ///< breaks the message format: 554 5.6.0
+    TooManyHops,     ///< a loop: 554 5.4.6
+    HeaderTooLarge,  ///< 552 5.3.4
+    NotYourFrom,     ///< the account may not use an address in the header: 550 5.7.1
+    NoSigningKey,    ///< we do not sign for the domain, and nothing leaves unsigned: 550 5.7.1
+    OverLimit,       ///< 450 4.7.1
+    StoreDown,       ///< 452 4.3.1: try again later
+    Suspended,       ///< the account was suspended meanwhile: 550 5.7.1
+  };
+  Why why;
+  std::string detail;
+};
+
+}  // namespace postern::intake
