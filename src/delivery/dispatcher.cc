@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kStopInterval{20};
 }  // namespace
 
 Dispatcher::Dispatcher(Settings settings, Services services, const std::vector<Place>& places)
-    : settings_(std::move(settings)), services_(services), due_(places.front().loop) {
+    : settings_(std::move(settings)), services_(std::move(services)), due_(places.front().loop) {
   const auto lanes = static_cast<std::uint32_t>(places.size());
   settings_.connections_per_lane = std::max(1U, settings_.options.max_connections / lanes);
   for (const Place& place : places) {

@@ -167,6 +167,19 @@ TEST_F(DispatcherTest, NoReportToNobodyOrWhoWantsNone) {
   }
 }
 
+TEST_F(DispatcherTest, FailureIsNotSettledBeforeItsReportIsQueued) {
+  deliver_to({.rules = {{"RCPT TO:<nobody@", "550 5.1.1 who"}}});
+  store_works_ = false;
+  put(message({"nobody@example.net"}));
+  run_until_left(1);
+  EXPECT_EQ(report(), "");
+  store_works_ = true;
+  clock_.advance(std::chrono::minutes{6});
+  dispatcher_->wake();
+  run_until_left(0);
+  EXPECT_THAT(report(), HasSubstr("nobody@example.net"));
+}
+
 TEST_F(DispatcherTest, EnvelopeIdAndReturnFullComeBackInTheReport) {
   deliver_to({.rules = {{"RCPT TO:<nobody@", "550 5.1.1 who"}}});
   queue::NewMessage m = message({"nobody@example.net"});

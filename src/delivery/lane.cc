@@ -19,14 +19,6 @@ constexpr std::uint64_t kSmall = 64 * 1024;
 constexpr std::chrono::minutes kReportAgain{5};
 constexpr std::chrono::seconds kSettleAgain{1};
 
-std::string domain_of(const std::string& address) {
-  std::string domain = address.substr(address.rfind('@') + 1);
-  for (char& c : domain) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return domain;
-}
-
 bool has_eight_bit(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
@@ -36,7 +28,7 @@ bool has_eight_bit(std::string_view text) {
 Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services,
            std::function<void()> on_concluded)
     : settings_(settings),
-      services_(services),
+      services_(std::move(services)),
       on_concluded_(std::move(on_concluded)),
       rng_(std::random_device{}()),
       dead_hosts_(settings.options.dead_host_memory),
@@ -224,36 +216,22 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
     POSTERN_CO_TRY(beginning, co_await services_.queue.read(context_.loop, lease.id, 0));
     report.what = Return::Headers;  // a large message comes back as its header (RFC 3461 §4.3 allows it)
   }
-  const QueueId id{make_id(report.now.time_since_epoch().count())};
-  report.message_id = mail::make_message_id(id, settings_.identity.hostname);
-  const std::string content = build_failure_report(report, message.content ? *message.content : beginning);
-
-  queue::NewMessage mail{.id = id,
-                         .account = lease.account,
-                         .account_name = "",
-                         .session = {},
-                         .envelope = {},
-                         .signing_domain = settings_.report_signing_domain,
-                         .accepted_at = report.now,
-                         .eight_bit = false,
-                         .smtputf8 = has_eight_bit(report.sender)};
-  // RFC 3461 §6.1: from <>, to the sender, and nothing about this one comes back.
-  smtp::Recipient& to = mail.envelope.recipients.emplace_back();
-  to.address = report.sender;
-  to.domain = domain_of(report.sender);
-  to.notify.bits = smtp::Notify::kNever;
-
-  const std::unique_ptr<queue::Queue::Draft> draft = services_.queue.begin(context_.loop, id);
-  POSTERN_CO_CHECK(co_await draft->append(content));
-  POSTERN_CO_CHECK(co_await draft->commit(std::move(mail)));
+  const QueueId unique{make_id(report.now.time_since_epoch().count())};
+  report.message_id = mail::make_message_id(unique, settings_.identity.hostname);
+  std::string content = build_failure_report(report, message.content ? *message.content : beginning);
+  const bool smtputf8 = has_eight_bit(report.sender);
+  std::string recipient = report.sender;
+  Result<> queued =
+      co_await services_.enqueue_report(context_.loop, std::move(recipient), std::move(content), smtputf8);
+  if (!queued) co_return queued;
   services_.metrics.report_sent();
   services_.history.record({.time = report.now,
                             .id = lease.id,
                             .kind = "reported",
                             .account = lease.account_name,
-                            .sender = report.sender,
-                            .recipient = "",
-                            .detail = "failure report " + to_string(id) + " to " + report.sender});
+                            .sender = "",
+                            .recipient = report.sender,
+                            .detail = "failure report " + report.message_id});
   co_return Result<>{};
 }
 

@@ -25,6 +25,11 @@
 
 namespace postern::delivery {
 
+/// Puts a report into the queue, from <> to `recipient`; yields when it is durable. This is intake's
+/// enqueue_generated() with the composition root's services.
+using EnqueueReport = std::function<net::Task<Result<>>(net::Loop& loop, std::string recipient,
+                                                        std::string content, bool smtputf8)>;
+
 /// What all lanes share. Borrowed: it outlives them.
 struct Services {
   queue::Queue& queue;
@@ -32,6 +37,7 @@ struct Services {
   const Signer& signer;
   const Clock& clock;
   Metrics& metrics;
+  EnqueueReport enqueue_report;
 };
 
 /// What is fixed while the server runs.
@@ -40,8 +46,7 @@ struct Settings {
   std::optional<Smarthost> smarthost;  ///< in smarthost mode
   Manners manners;                     ///< towards every next hop
   Identity identity;
-  std::string sandbox_directory;      ///< in sandbox mode
-  std::string report_signing_domain;  ///< whose key signs our own reports; empty: they leave unsigned
+  std::string sandbox_directory;  ///< in sandbox mode
   std::uint32_t connections_per_lane = 1;
 };
 

@@ -36,10 +36,31 @@ DeliveryTest::~DeliveryTest() {
 
 void DeliveryTest::start() {
   const Services services{
-      .queue = *queue_, .history = *history_, .signer = signer_, .clock = clock_, .metrics = metrics_};
+      .queue = *queue_,
+      .history = *history_,
+      .signer = signer_,
+      .clock = clock_,
+      .metrics = metrics_,
+      .enqueue_report = [this](net::Loop&, std::string recipient, std::string content, bool smtputf8) {
+        return enqueue_report(std::move(recipient), std::move(content), smtputf8);
+      }};
   dispatcher_ =
       std::make_unique<Dispatcher>(settings_, services, std::vector<Dispatcher::Place>{{loop_, resolver_}});
   dispatcher_->start();
+}
+
+net::Task<Result<>> DeliveryTest::enqueue_report(std::string recipient, std::string content, bool smtputf8) {
+  if (!store_works_) co_return fail(Errc::Unavailable, "disk full");
+  queue::NewMessage report;
+  report.id = QueueId{make_id(clock_.now().time_since_epoch().count())};
+  const std::string domain = recipient.substr(recipient.find('@') + 1);
+  report.envelope.recipients.push_back({recipient, domain, {smtp::Notify::kNever}, ""});
+  report.accepted_at = clock_.now();
+  report.smtputf8 = smtputf8;
+  const std::unique_ptr<queue::Queue::Draft> draft = queue_->begin(loop_, report.id);
+  POSTERN_CO_CHECK(co_await draft->append(content));
+  POSTERN_CO_CHECK(co_await draft->commit(std::move(report)));
+  co_return Result<>{};
 }
 
 net::Task<> DeliveryTest::do_wait(std::function<bool()> done, bool& came) {
