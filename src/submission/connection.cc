@@ -1,0 +1,210 @@
+#include "submission/connection.h"
+
+#include "base/log.h"
+#include "smtp/dot_codec.h"
+#include "submission/replies.h"
+#include "submission/session.h"
+
+namespace postern::submission {
+namespace {
+
+// RFC 5321 §4.5.3.1.4 with the allowances of the extensions we announce (RFC 3461 §5.4 asks for 1036 and more).
+constexpr std::size_t kMaxCommand = 2048;
+constexpr std::size_t kMaxResponse = 12288;  // RFC 4954 §4
+constexpr std::size_t kMaxTextLine = 998;    // RFC 5322 §2.1.1
+
+class DirectoryPolicy final : public Policy {
+ public:
+  explicit DirectoryPolicy(const Services& services) : services_(services) {}
+  bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override {
+    return services_.directory.may_send_as(account.id, {path.unquoted_local(), path.domain});
+  }
+  guard::Verdict check_limits(const accounts::Account& account, std::size_t recipients) override {
+    const std::optional<accounts::Account> now = services_.directory.find(account.id);
+    if (!now || now->suspended) return guard::Verdict::defer("the account is suspended");
+    return services_.limits.check(account.id, static_cast<std::size_t>(now->kind), recipients);
+  }
+
+ private:
+  const Services& services_;
+};
+
+/// One client's conversation: reads lines, asks the session, writes what it says.
+class Connection {
+ public:
+  Connection(net::Stream& stream, Mode mode, const Services& services, const bool& stopping)
+      : stream_(stream),
+        services_(services),
+        stopping_(stopping),
+        policy_(services),
+        id_{make_id(services.clock.now().time_since_epoch().count())},
+        session_(services.options, services.hostname, policy_, mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None,
+                 services.tls != nullptr),
+        mode_(mode) {}
+
+  net::Task<> run() {
+    if (mode_ == Mode::Implicit) {
+      const bool secured = co_await handshake();
+      if (!secured) co_return;
+    }
+    Step step = session_.greeting();
+    for (;;) {
+      if (step.reply.code != 0) stream_.queue(step.reply.wire());
+      if (step.next == Next::Close) break;
+      if (step.next == Next::Read && stopping_) {
+        stream_.queue(replies::shutting_down().wire());
+        break;
+      }
+      Result<Step> next = co_await advance(step.next);
+      if (!next) co_return;
+      step = *std::move(next);
+    }
+    co_await stream_.shutdown(in(std::chrono::seconds{2}));
+  }
+
+ private:
+  [[nodiscard]] SteadyTime in(std::chrono::seconds time) const { return services_.clock.steady_now() + time; }
+
+  /// Does what the session asked for; the step that follows. An error: the client is gone.
+  net::Task<Result<Step>> advance(Next next) {
+    if (next == Next::StartTls) {
+      Result<Step> step = co_await start_tls();
+      co_return step;
+    }
+    if (next == Next::CheckLogin) {
+      Step step = co_await check_login();
+      co_return step;
+    }
+    if (next == Next::ReceiveData) {
+      Result<Step> step = co_await receive_message();
+      co_return step;
+    }
+    Result<Step> step = co_await read_line(next == Next::ReadResponse);
+    co_return step;
+  }
+
+  net::Task<Result<Step>> read_line(bool response) {
+    const Result<std::string_view> line =
+        co_await stream_.read_line(response ? kMaxResponse : kMaxCommandWithAuth, in(services_.options.command_timeout));
+    if (line) {
+      const bool auth = line->size() >= 4 && (line->substr(0, 4) == "AUTH" || line->substr(0, 4) == "auth");
+      if (!response && line->size() > kMaxCommand && !auth) co_return session_.on_line_too_long();
+      co_return response ? session_.on_response(*line) : session_.on_line(*line);
+    }
+    switch (line.error().code) {
+      case Errc::Exhausted: co_return response ? session_.on_response_too_long() : session_.on_line_too_long();
+      case Errc::Timeout: co_return Step{replies::timed_out(), Next::Close};
+      default: co_return line.error();
+    }
+  }
+
+  net::Task<bool> handshake() {
+    const Result<> done = co_await stream_.accept_tls(services_.tls, in(services_.options.handshake_timeout));
+    if (!done) {
+      log::Event(log::Level::Info, "submission.tls_failed")
+          .with("session_id", id_)
+          .with("client", stream_.peer().ip.text())
+          .with("why", done.error().detail);
+      co_return false;
+    }
+    tls_ = stream_.tls_info();
+    co_return true;
+  }
+
+  net::Task<Result<Step>> start_tls() {
+    const Result<> flushed = co_await stream_.flush(in(services_.options.command_timeout));
+    if (!flushed) co_return flushed.error();
+    const bool secured = co_await handshake();  // drops what was buffered in clear (RFC 3207 §4.2)
+    if (!secured) co_return fail(Errc::Closed, "no TLS");
+    session_.tls_started();
+    co_return Step{{}, Next::Read};
+  }
+
+  net::Task<Step> check_login() {
+    const net::IpAddress client = stream_.peer().ip;
+    const std::string name = session_.claim().authcid;
+    const std::string password = session_.claim().password;
+    if (!services_.lockout.check(client, name).accepted) {
+      log_login("submission.auth_locked", name, "locked out");
+      co_return session_.login_failed(replies::auth_locked());
+    }
+    Result<accounts::Account> account = co_await services_.directory.authenticate(stream_.loop(), name, password);
+    if (account) {
+      services_.lockout.succeeded(client, name);
+      log_login("submission.auth_ok", name, "");
+      co_return session_.logged_in(*std::move(account));
+    }
+    if (account.error().code != Errc::Denied) {
+      log_login("submission.auth_unavailable", name, account.error().detail);
+      co_return session_.login_failed(replies::auth_unavailable());
+    }
+    services_.lockout.failed(client, name);
+    log_login("submission.auth_failed", name, account.error().detail);
+    co_return session_.login_failed(replies::bad_credentials());
+  }
+
+  void log_login(const char* event, const std::string& name, const std::string& why) const {
+    log::Event line(log::Level::Info, event);
+    line.with("session_id", id_).with("client", stream_.peer().ip.text()).with("account", name).with("tls", tls_.cipher);
+    if (!why.empty()) line.with("why", why);
+  }
+
+  net::Task<Result<Step>> receive_message() {
+    intake::SubmissionFacts facts{*session_.account(), id_,         stream_.peer().ip, session_.helo(),
+                                  session_.esmtp(),    tls_.cipher, tls_.group,        session_.envelope()};
+    intake::IncomingMessage message(stream_.loop(), services_.intake, std::move(facts));
+    smtp::DotDecoder decoder;
+    std::string text;
+    bool bad = false;
+    while (!decoder.finished()) {
+      const Result<std::string_view> wire = co_await stream_.read_some(in(services_.options.data_timeout));
+      if (!wire) {
+        // Nothing was promised: the draft is discarded with `message`.
+        if (wire.error().code == Errc::Timeout) co_return Step{replies::timed_out(), Next::Close};
+        co_return wire.error();
+      }
+      text.clear();
+      stream_.consume(decoder.feed(*wire, text));
+      bad = bad || decoder.saw_bare_line_end() || decoder.longest_line() > kMaxTextLine || message.size() > services_.options.max_message.count;
+      // What is refused anyway is read to its end and dropped.
+      if (!bad) co_await message.feed(text);
+    }
+    session_.data_done();
+    if (decoder.saw_bare_line_end()) co_return refuse(replies::bare_line_end());
+    if (message.size() > services_.options.max_message.count) co_return refuse(replies::too_big(services_.options.max_message.count));
+    if (decoder.longest_line() > kMaxTextLine) co_return refuse(replies::line_too_long_in_data());
+    const intake::Accepted outcome = co_await message.finish();
+    if (const auto* refusal = std::get_if<intake::Refusal>(&outcome)) co_return refuse(replies::refused(*refusal));
+    co_return Step{replies::accepted(std::get<queue::Receipt>(outcome)), Next::Read};
+  }
+
+  Step refuse(smtp::Reply reply) {
+    log::Event(log::Level::Info, "submission.message_refused")
+        .with("session_id", id_)
+        .with("account", session_.account()->address)
+        .with("code", reply.code)
+        .with("reply", reply.lines.front());
+    return session_.after(std::move(reply));
+  }
+
+  static constexpr std::size_t kMaxCommandWithAuth = kMaxResponse + 32;  // AUTH PLAIN with its initial response
+
+  net::Stream& stream_;
+  const Services& services_;
+  const bool& stopping_;
+  DirectoryPolicy policy_;
+  const SessionId id_;
+  Session session_;
+  const Mode mode_;
+  net::TlsInfo tls_;
+};
+
+}  // namespace
+
+net::Task<> serve_connection(net::Stream& stream, Mode mode, const Services& services, const bool& stopping) {
+  if (mode == Mode::Implicit && services.tls == nullptr) co_return;
+  const auto connection = std::make_unique<Connection>(stream, mode, services, stopping);
+  co_await connection->run();
+}
+
+}  // namespace postern::submission

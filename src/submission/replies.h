@@ -1,0 +1,69 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "intake/refusal.h"
+#include "queue/queue.h"
+#include "smtp/command.h"
+#include "smtp/reply.h"
+
+/// Every reply of the submission side, once: code (RFC 5321 §4.2), enhanced code (RFC 3463, 5248), text.
+/// Before AUTH no text gives policy or names away (RFC 6409 §7).
+namespace postern::submission::replies {
+
+using smtp::Reply;
+
+[[nodiscard]] Reply banner(std::string_view hostname);
+[[nodiscard]] Reply ehlo(std::string_view hostname, bool offer_starttls, bool offer_auth, std::uint64_t max_message);
+[[nodiscard]] Reply helo(std::string_view hostname);
+[[nodiscard]] Reply ok();
+[[nodiscard]] Reply bye(std::string_view hostname);
+[[nodiscard]] Reply help();
+[[nodiscard]] Reply cannot_verify();
+[[nodiscard]] Reply start_tls();
+[[nodiscard]] Reply tls_unavailable();
+[[nodiscard]] Reply tls_required();
+[[nodiscard]] Reply tls_already();
+[[nodiscard]] Reply auth_required();
+[[nodiscard]] Reply challenge(std::string_view octets);
+[[nodiscard]] Reply logged_in();
+[[nodiscard]] Reply bad_credentials();
+[[nodiscard]] Reply auth_cancelled();
+[[nodiscard]] Reply auth_bad_base64();
+[[nodiscard]] Reply auth_line_too_long();
+[[nodiscard]] Reply auth_unknown_mechanism();
+[[nodiscard]] Reply auth_unavailable();
+[[nodiscard]] Reply auth_locked();
+[[nodiscard]] Reply already_authenticated();
+[[nodiscard]] Reply sender_ok();
+[[nodiscard]] Reply recipient_ok();
+[[nodiscard]] Reply send_data();
+/// The only way to the 250 after the data: a Receipt.
+[[nodiscard]] Reply accepted(const queue::Receipt& receipt);
+[[nodiscard]] Reply refused(const intake::Refusal& refusal);
+[[nodiscard]] Reply bare_line_end();
+[[nodiscard]] Reply line_too_long_in_data();
+[[nodiscard]] Reply not_your_sender(std::string_view account, std::string_view address);
+[[nodiscard]] Reply over_limit(std::string_view reason);
+[[nodiscard]] Reply not_fully_qualified();
+[[nodiscard]] Reply sender_needs_smtputf8();
+[[nodiscard]] Reply recipient_needs_smtputf8();
+[[nodiscard]] Reply no_postmaster();
+[[nodiscard]] Reply too_big(std::uint64_t limit);
+[[nodiscard]] Reply too_many_recipients();
+[[nodiscard]] Reply bad_sequence(std::string_view hint);
+[[nodiscard]] Reply syntax_error(std::string_view detail);
+[[nodiscard]] Reply unknown_parameter();
+[[nodiscard]] Reply unknown_command();
+[[nodiscard]] Reply not_offered();
+[[nodiscard]] Reply command_too_long();
+[[nodiscard]] Reply too_many_errors();
+[[nodiscard]] Reply timed_out();
+[[nodiscard]] Reply shutting_down();
+[[nodiscard]] Reply too_busy();
+[[nodiscard]] Reply too_many_connections();
+[[nodiscard]] Reply store_down();
+[[nodiscard]] Reply not_smtp();
+
+}  // namespace postern::submission::replies

@@ -1,0 +1,69 @@
+#include "submission/server.h"
+
+#include "base/log.h"
+#include "submission/replies.h"
+
+namespace postern::submission {
+namespace {
+constexpr std::chrono::seconds kFarewell{5};
+}
+
+ConnectionCount::Verdict ConnectionCount::enter(const net::IpAddress& client) {
+  const std::lock_guard lock(mutex_);
+  if (total_ >= options_.max_connections) return Verdict::TooMany;
+  std::size_t& from_network = by_network_[client.network(32, 64)];
+  if (from_network >= options_.max_connections_per_network) return Verdict::TooManyFromNetwork;
+  ++from_network;
+  ++total_;
+  return Verdict::Welcome;
+}
+
+void ConnectionCount::leave(const net::IpAddress& client) {
+  const std::lock_guard lock(mutex_);
+  --total_;
+  const auto found = by_network_.find(client.network(32, 64));
+  if (found != by_network_.end() && --found->second == 0) by_network_.erase(found);
+}
+
+void Server::add(std::unique_ptr<net::Listener> listener, Mode mode) {
+  listener->serve([this, mode](net::Stream stream) { welcome(std::move(stream), mode); });
+  listeners_.push_back(std::move(listener));
+}
+
+void Server::welcome(net::Stream stream, Mode mode) {
+  // Load is shed before the banner, so that a busy server answers quickly.
+  if (!services_.queue.unavailable_because().empty()) {
+    loop_.spawn(turn_away(std::move(stream), replies::store_down(), mode));
+    return;
+  }
+  switch (count_.enter(stream.peer().ip)) {
+    case ConnectionCount::Verdict::TooMany: loop_.spawn(turn_away(std::move(stream), replies::too_busy(), mode)); return;
+    case ConnectionCount::Verdict::TooManyFromNetwork:
+      loop_.spawn(turn_away(std::move(stream), replies::too_many_connections(), mode));
+      return;
+    case ConnectionCount::Verdict::Welcome: loop_.spawn(serve(std::make_unique<net::Stream>(std::move(stream)), mode)); return;
+  }
+}
+
+net::Task<> Server::serve(std::unique_ptr<net::Stream> stream, Mode mode) {
+  const net::IpAddress client = stream->peer().ip;
+  live_.insert(stream.get());
+  co_await serve_connection(*stream, mode, services_, stopping_);
+  live_.erase(stream.get());
+  count_.leave(client);
+}
+
+net::Task<> Server::turn_away(net::Stream stream, smtp::Reply reply, Mode mode) {
+  log::Event(log::Level::Warning, "submission.turned_away").with("client", stream.peer().ip.text()).with("reply", reply.lines.front());
+  // On 465 a refusal in clear would not be understood, and a handshake is the very work to be saved.
+  if (mode == Mode::Implicit) co_return;
+  stream.queue(reply.wire());
+  co_await stream.shutdown(services_.clock.steady_now() + kFarewell);
+}
+
+void Server::stop() {
+  stopping_ = true;
+  listeners_.clear();
+}
+
+}  // namespace postern::submission

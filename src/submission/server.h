@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "net/listener.h"
+#include "smtp/reply.h"
+#include "submission/connection.h"
+
+namespace postern::submission {
+
+/// How many connections there are, in all and per network; shared by all loops. Thread-safe.
+class ConnectionCount {
+ public:
+  explicit ConnectionCount(const Options& options) : options_(options) {}
+  enum class Verdict { Welcome, TooMany, TooManyFromNetwork };
+  [[nodiscard]] Verdict enter(const net::IpAddress& client);
+  void leave(const net::IpAddress& client);
+
+ private:
+  const Options& options_;
+  std::mutex mutex_;
+  std::size_t total_ = 0;
+  std::unordered_map<net::IpAddress, std::size_t> by_network_;
+};
+
+/// The listeners and connections of one loop.
+/// Threads  its loop's, except that it is made and destroyed while the loop does not run.
+class Server {
+ public:
+  Server(net::Loop& loop, const Services& services, ConnectionCount& count) : loop_(loop), services_(services), count_(count) {}
+
+  void add(std::unique_ptr<net::Listener> listener, Mode mode);
+  /// Stops listening; connections that wait for a command get 421 and end, transactions under way finish first.
+  void stop();
+  [[nodiscard]] std::size_t connections() const { return live_.size(); }
+
+ private:
+  void welcome(net::Stream stream, Mode mode);
+  net::Task<> serve(std::unique_ptr<net::Stream> stream, Mode mode);
+  net::Task<> turn_away(net::Stream stream, smtp::Reply reply, Mode mode);
+
+  net::Loop& loop_;
+  const Services& services_;
+  ConnectionCount& count_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::unordered_set<net::Stream*> live_;
+  bool stopping_ = false;
+};
+
+}  // namespace postern::submission

@@ -1,0 +1,195 @@
+#include "submission/session.h"
+
+#include <algorithm>
+
+#include "base/base64.h"
+#include "smtp/ascii.h"
+#include "submission/replies.h"
+
+namespace postern::submission {
+namespace {
+
+/// First lines of those who took us for something else. A TLS hello on a cleartext port starts with 0x16 0x03.
+bool is_stranger(std::string_view line) {
+  for (const std::string_view start : {"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "CONNECT ", "PRI * HTTP", "SSH-", "\x16\x03"}) {
+    if (line.starts_with(start)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Session::Session(const Options& options, std::string hostname, Policy& policy, Tls tls, bool tls_available)
+    : options_(options), hostname_(std::move(hostname)), policy_(policy), tls_(tls), tls_available_(tls_available) {}
+
+Step Session::greeting() const { return {replies::banner(hostname_), Next::Read}; }
+
+std::optional<smtp::Reply> Session::check_rules(smtp::Verb verb) const {
+  const auto rule = std::find_if(kRules.begin(), kRules.end(), [verb](const Rule& r) { return r.verb == verb; });
+  if (rule == kRules.end()) return std::nullopt;  // unknown: the grammar's answer stands
+  if (rule->needs_tls && tls_ == Tls::None) return replies::tls_required();
+  if (rule->needs_auth && !account_) {
+    return phase_ == Phase::Connected ? replies::bad_sequence("send EHLO first") : replies::auth_required();
+  }
+  if ((rule->phases & static_cast<std::uint8_t>(phase_)) == 0) {
+    if (phase_ == Phase::Connected) return replies::bad_sequence("send EHLO first");
+    return replies::bad_sequence(phase_ == Phase::Greeted ? "MAIL first" : phase_ == Phase::Mail ? "RCPT first" : "finish the transaction");
+  }
+  return std::nullopt;
+}
+
+Step Session::after(smtp::Reply reply) {
+  if (reply.code >= 500 && ++errors_ >= options_.max_errors) return {replies::too_many_errors(), Next::Close};
+  return {std::move(reply), Next::Read};
+}
+
+Step Session::on_line(std::string_view line) {
+  const bool first = std::exchange(first_line_, false);
+  if (first && is_stranger(line)) return {replies::not_smtp(), Next::Close};
+  const smtp::ParsedCommand parsed = smtp::parse_command(line);
+  if (auto refused = check_rules(parsed.verb)) return after(*std::move(refused));
+  if (!parsed.command) {
+    switch (parsed.command.error().code) {
+      case Errc::Denied: return after(replies::unknown_command());
+      case Errc::NotFound: return after(replies::unknown_parameter());
+      default: return after(replies::syntax_error(parsed.command.error().detail));
+    }
+  }
+  return dispatch(*parsed.command);
+}
+
+Step Session::dispatch(const smtp::Command& command) {
+  Step step = std::visit([this](const auto& c) { return on(c); }, command);
+  return step.next == Next::Read ? after(std::move(step.reply)) : step;
+}
+
+Step Session::on_line_too_long() { return after(replies::command_too_long()); }
+
+Step Session::on(const smtp::Ehlo& ehlo) {
+  reset_transaction();
+  phase_ = Phase::Greeted;
+  helo_ = ehlo.domain;
+  esmtp_ = true;
+  const bool tls = tls_ == Tls::Active;
+  return {replies::ehlo(hostname_, !tls && tls_available_, tls, options_.max_message.count)};
+}
+
+Step Session::on(const smtp::Helo& helo) {
+  reset_transaction();
+  phase_ = Phase::Greeted;
+  helo_ = helo.domain;
+  esmtp_ = false;
+  return {replies::helo(hostname_)};
+}
+
+Step Session::on(const smtp::StartTls&) {
+  if (tls_ == Tls::Active) return {replies::tls_already()};
+  if (!tls_available_) return {replies::tls_unavailable()};
+  return {replies::start_tls(), Next::StartTls};
+}
+
+Step Session::on(const smtp::Auth& auth) {
+  if (account_) return {replies::already_authenticated()};
+  mechanism_ = sasl::make_mechanism(auth.mechanism);
+  if (!mechanism_) return {replies::auth_unknown_mechanism()};
+  if (!auth.initial_response) return {replies::challenge(mechanism_->first_challenge()), Next::ReadResponse};
+  return on_response(*auth.initial_response == "=" ? "" : *auth.initial_response);  // RFC 4954 §4: "=" is empty, not absent
+}
+
+Step Session::on_response(std::string_view line) {
+  if (line == "*") return login_failed(replies::auth_cancelled());
+  const Result<std::string> octets = base64_decode(line);
+  if (!octets) return login_failed(replies::auth_bad_base64());
+  return apply(mechanism_->on_response(*octets));
+}
+
+Step Session::on_response_too_long() { return login_failed(replies::auth_line_too_long()); }
+
+Step Session::apply(sasl::Step step) {
+  if (auto* challenge = std::get_if<sasl::Challenge>(&step)) return {replies::challenge(challenge->octets), Next::ReadResponse};
+  if (std::holds_alternative<sasl::Failed>(step)) return login_failed(replies::bad_credentials());
+  claim_ = std::get<sasl::Credentials>(std::move(step));
+  // RFC 4616 §2: acting as somebody else needs a permission that nobody has.
+  if (!claim_.authzid.empty() && !smtp::iequals(claim_.authzid, claim_.authcid)) return login_failed(replies::bad_credentials());
+  return {{}, Next::CheckLogin};
+}
+
+Step Session::logged_in(accounts::Account account) {
+  mechanism_.reset();
+  claim_ = {};
+  account_ = std::move(account);
+  return {replies::logged_in(), Next::Read};
+}
+
+Step Session::login_failed(const smtp::Reply& reply) {
+  mechanism_.reset();
+  claim_ = {};
+  if (++auth_failures_ >= options_.max_auth_failures) return {replies::too_many_errors(), Next::Close};
+  return {reply, Next::Read};
+}
+
+Step Session::on(const smtp::MailFrom& mail) {
+  const smtp::Mailbox& path = mail.reverse_path;
+  const bool null = path.local.empty();
+  if (path.has_non_ascii() && !mail.params.smtputf8) return {replies::sender_needs_smtputf8()};  // RFC 6531 §3.5
+  if (!null && !path.fully_qualified()) return {replies::not_fully_qualified()};                 // RFC 6409 §4.2
+  // RFC 6409 §3.2: the null reverse-path is never by itself a reason to refuse.
+  if (!null && !policy_.may_send_as(*account_, path)) return {replies::not_your_sender(account_->address, path.text())};
+  if (mail.params.size.value_or(0) > options_.max_message.count) return {replies::too_big(options_.max_message.count)};  // RFC 1870 §6.1
+  if (const guard::Verdict verdict = policy_.check_limits(*account_, 1); !verdict.accepted) return {replies::over_limit(verdict.reason)};
+  reset_transaction();
+  envelope_.reverse_path = null ? "" : path.text();
+  envelope_.params = mail.params;
+  phase_ = Phase::Mail;
+  return {replies::sender_ok()};
+}
+
+Step Session::on(const smtp::RcptTo& rcpt) {
+  smtp::Mailbox path = rcpt.forward_path;
+  if (path.domain.empty()) {
+    // RFC 5321 §4.5.1: <postmaster> without domain is accepted where mail is relayed.
+    const Result<smtp::Mailbox> postmaster = smtp::parse_mailbox(options_.postmaster);
+    if (!postmaster) return {replies::no_postmaster()};
+    path = *postmaster;
+  }
+  if (path.has_non_ascii() && !envelope_.params.smtputf8) return {replies::recipient_needs_smtputf8()};
+  if (!path.fully_qualified()) return {replies::not_fully_qualified()};
+  if (envelope_.recipients.size() >= options_.max_recipients) return {replies::too_many_recipients()};
+  const guard::Verdict verdict = policy_.check_limits(*account_, envelope_.recipients.size() + 1);
+  if (!verdict.accepted) return {replies::over_limit(verdict.reason)};
+  envelope_.recipients.push_back({path.text(), smtp::to_lower(path.domain), rcpt.params.notify, rcpt.params.orcpt});
+  phase_ = Phase::Rcpt;
+  return {replies::recipient_ok()};
+}
+
+Step Session::on(const smtp::Data&) { return {replies::send_data(), Next::ReceiveData}; }
+
+Step Session::on(const smtp::Rset&) {
+  reset_transaction();
+  return {replies::ok()};
+}
+
+Step Session::on(const smtp::Noop&) { return {replies::ok()}; }
+Step Session::on(const smtp::Quit&) { return {replies::bye(hostname_), Next::Close}; }
+Step Session::on(const smtp::Vrfy&) { return {replies::cannot_verify()}; }
+Step Session::on(const smtp::Help&) { return {replies::help()}; }
+Step Session::on(const smtp::NotOffered&) { return {replies::not_offered()}; }
+
+void Session::tls_started() {
+  tls_ = Tls::Active;
+  phase_ = Phase::Connected;
+  esmtp_ = false;
+  helo_.clear();
+  account_.reset();
+  mechanism_.reset();
+  reset_transaction();
+}
+
+void Session::data_done() { reset_transaction(); }
+
+void Session::reset_transaction() {
+  envelope_ = {};
+  if (phase_ != Phase::Connected) phase_ = Phase::Greeted;
+}
+
+}  // namespace postern::submission

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "accounts/directory.h"
+#include "guard/verdict.h"
+#include "sasl/mechanism.h"
+#include "smtp/command.h"
+#include "smtp/envelope.h"
+#include "smtp/reply.h"
+#include "submission/options.h"
+#include "submission/session_rules.h"
+
+namespace postern::submission {
+
+/// What a session asks about rights and limits; answered from memory. Declared here, plugged in by whoever serves.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  [[nodiscard]] virtual bool may_send_as(const accounts::Account& account, const smtp::Mailbox& reverse_path) = 0;
+  /// Whether the account, as it is now, may go on with a message of `recipients` recipients.
+  [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account, std::size_t recipients) = 0;
+};
+
+/// What the connection does after sending `reply`.
+enum class Next {
+  Read,          ///< read the next command
+  ReadResponse,  ///< read a line of the AUTH exchange
+  StartTls,      ///< begin the handshake, then tls_started()
+  CheckLogin,    ///< ask the directory about claim(), then logged_in() or login_failed()
+  ReceiveData,   ///< read the message, then data_done()
+  Close,
+};
+struct Step {
+  smtp::Reply reply;  ///< code 0: nothing to send
+  Next next = Next::Read;
+};
+
+/// The state machine of one SMTP session: no I/O, so every rule can be tested with lines of text.
+/// See RFC 5321 §4.1.4, RFC 6409 §4.3, RFC 3207 §4.2, RFC 4954 §4.
+class Session {
+ public:
+  enum class Tls { None, Active };
+  Session(const Options& options, std::string hostname, Policy& policy, Tls tls, bool tls_available);
+
+  [[nodiscard]] Step greeting() const;
+  /// A command line without CRLF.
+  [[nodiscard]] Step on_line(std::string_view line);
+  [[nodiscard]] Step on_line_too_long();
+  /// A line of an AUTH exchange.
+  [[nodiscard]] Step on_response(std::string_view line);
+  [[nodiscard]] Step on_response_too_long();
+
+  /// Forgets everything learned in clear (RFC 3207 §4.2).
+  void tls_started();
+  [[nodiscard]] const sasl::Credentials& claim() const { return claim_; }
+  [[nodiscard]] Step logged_in(accounts::Account account);
+  [[nodiscard]] Step login_failed(const smtp::Reply& reply);
+  /// The transaction is over, whatever came of it; the reply is the connection's.
+  void data_done();
+  /// Counts a refusal by the connection.
+  [[nodiscard]] Step after(smtp::Reply reply);
+
+  [[nodiscard]] const std::optional<accounts::Account>& account() const { return account_; }
+  [[nodiscard]] const smtp::Envelope& envelope() const { return envelope_; }
+  [[nodiscard]] const std::string& helo() const { return helo_; }
+  [[nodiscard]] bool esmtp() const { return esmtp_; }
+
+ private:
+  [[nodiscard]] std::optional<smtp::Reply> check_rules(smtp::Verb verb) const;
+  [[nodiscard]] Step dispatch(const smtp::Command& command);
+  [[nodiscard]] Step on(const smtp::Ehlo& ehlo);
+  [[nodiscard]] Step on(const smtp::Helo& helo);
+  [[nodiscard]] Step on(const smtp::StartTls&);
+  [[nodiscard]] Step on(const smtp::Auth& auth);
+  [[nodiscard]] Step on(const smtp::MailFrom& mail);
+  [[nodiscard]] Step on(const smtp::RcptTo& rcpt);
+  [[nodiscard]] Step on(const smtp::Data&);
+  [[nodiscard]] Step on(const smtp::Rset&);
+  [[nodiscard]] Step on(const smtp::Noop&);
+  [[nodiscard]] Step on(const smtp::Quit&);
+  [[nodiscard]] Step on(const smtp::Vrfy&);
+  [[nodiscard]] Step on(const smtp::Help&);
+  [[nodiscard]] Step on(const smtp::NotOffered&);
+  [[nodiscard]] Step apply(sasl::Step step);
+  void reset_transaction();
+
+  const Options& options_;
+  const std::string hostname_;
+  Policy& policy_;
+  Tls tls_;
+  const bool tls_available_;
+  Phase phase_ = Phase::Connected;
+  bool first_line_ = true;
+  bool esmtp_ = false;
+  std::string helo_;
+  smtp::Envelope envelope_;
+  std::optional<accounts::Account> account_;
+  std::unique_ptr<sasl::Mechanism> mechanism_;
+  sasl::Credentials claim_;
+  std::uint32_t errors_ = 0;
+  std::uint32_t auth_failures_ = 0;
+};
+
+}  // namespace postern::submission

@@ -1,0 +1,163 @@
+#include "submission/session.h"
+
+#include <gtest/gtest.h>
+
+namespace postern::submission {
+namespace {
+
+struct FakePolicy final : Policy {
+  bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override { return path.text() == account.address; }
+  guard::Verdict check_limits(const accounts::Account& /*account*/, std::size_t recipients) override {
+    return recipients <= most ? guard::Verdict::accept() : guard::Verdict::defer("recipient limit 5/1d reached");
+  }
+  std::size_t most = 1000;
+};
+
+class SessionTest : public testing::Test {
+ protected:
+  SessionTest() { options_.postmaster = "hostmaster@example.org"; }
+  /// The reply's code and enhanced code, "250 2.1.0".
+  std::string say(std::string_view line) {
+    last_ = session_.on_line(line);
+    const std::string status = smtp::to_string(last_.reply.enhanced);
+    return std::to_string(last_.reply.code) + (status.empty() ? "" : " " + status);
+  }
+  void log_in() {
+    session_.tls_started();
+    say("EHLO client.example");
+    EXPECT_EQ(say("AUTH PLAIN AGFsaWNlAHNlY3JldA=="), "0");
+    EXPECT_EQ(last_.next, Next::CheckLogin);
+    const Step step = session_.logged_in({AccountId{1}, "alice@example.org", accounts::AccountClass::Person, false});
+    EXPECT_EQ(step.reply.code, 235);
+  }
+  Options options_;
+  FakePolicy policy_;
+  Session session_{options_, "mail.example.org", policy_, Session::Tls::None, true};
+  Step last_;
+};
+
+TEST_F(SessionTest, Rfc6409Section43InClearOnlyTlsCanFollow) {
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "530 5.7.0");
+  EXPECT_EQ(say("EHLO client.example"), "250");
+  const std::string wire = last_.reply.wire();
+  EXPECT_NE(wire.find("250-STARTTLS\r\n") != std::string::npos || wire.find("250 STARTTLS\r\n") != std::string::npos, false);
+  EXPECT_EQ(wire.find("AUTH"), std::string::npos) << "RFC 4954 §6: not announced in clear";
+  for (const char* line : {"MAIL FROM:<alice@example.org>", "RCPT TO:<b@c.d>", "DATA", "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "VRFY x"}) {
+    EXPECT_EQ(say(line), "530 5.7.0") << line;
+  }
+  EXPECT_EQ(say("NOOP"), "250 2.0.0");
+  EXPECT_EQ(say("STARTTLS now"), "501 5.5.4");
+  EXPECT_EQ(say("STARTTLS"), "220 2.0.0");
+  EXPECT_EQ(last_.next, Next::StartTls);
+}
+
+TEST_F(SessionTest, Rfc3207Section42EverythingBeforeTlsIsForgotten) {
+  say("EHLO client.example");
+  session_.tls_started();
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "503 5.5.1");
+  EXPECT_EQ(say("EHLO client.example"), "250");
+  EXPECT_EQ(last_.reply.wire().find("STARTTLS"), std::string::npos);
+  EXPECT_NE(last_.reply.wire().find("AUTH PLAIN LOGIN"), std::string::npos);
+  EXPECT_EQ(say("STARTTLS"), "503 5.5.1");
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "530 5.7.0");
+}
+
+TEST_F(SessionTest, Rfc5321Section414OrderOfCommands) {
+  log_in();
+  EXPECT_EQ(say("RCPT TO:<b@c.d>"), "503 5.5.1");
+  EXPECT_EQ(say("DATA"), "503 5.5.1");
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "250 2.1.0");
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "503 5.5.1");
+  EXPECT_EQ(say("DATA"), "503 5.5.1");
+  EXPECT_EQ(say("RCPT TO:<b@c.d>"), "250 2.1.5");
+  EXPECT_EQ(say("NOOP"), "250 2.0.0");
+  EXPECT_EQ(say("AUTH PLAIN AGFsaWNlAHNlY3JldA=="), "503 5.5.1");
+  EXPECT_EQ(say("DATA x"), "501 5.5.4");
+  EXPECT_EQ(say("DATA"), "354");
+  EXPECT_EQ(last_.next, Next::ReceiveData);
+  session_.data_done();
+  EXPECT_EQ(say("DATA"), "503 5.5.1");
+  EXPECT_EQ(say("MAIL FROM:<>"), "250 2.1.0") << "RFC 6409 §3.2";
+  EXPECT_EQ(say("RSET"), "250 2.0.0");
+  EXPECT_EQ(say("RCPT TO:<b@c.d>"), "503 5.5.1");
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "250 2.1.0");
+  EXPECT_EQ(say("EHLO again"), "250");
+  EXPECT_EQ(say("RCPT TO:<b@c.d>"), "503 5.5.1") << "EHLO acts like RSET";
+}
+
+TEST_F(SessionTest, AddressesAndParameters) {
+  log_in();
+  const std::pair<const char*, const char*> cases[] = {
+      {"MAIL FROM:<bob@example.org>", "550 5.7.1"},      {"MAIL FROM:<a b@x>", "501 5.5.4"},
+      {"MAIL FROM:<alice@example.org> FOO=1", "555 5.5.4"}, {"MAIL FROM:<alice@example.org> SIZE=99999999999", "552 5.3.4"},
+      {"MAIL FROM:<alice@localhost>", "554 5.1.2"},      {"MAIL FROM:<\xc3\xa9@example.org>", "550 5.6.7"},
+      {"MAIL FROM:<alice@example.org> SIZE=10 BODY=8BITMIME", "250 2.1.0"},
+      {"RCPT TO:<@>", "501 5.5.4"},                      {"RCPT TO:<a@ex_ample.com>", "501 5.5.4"},
+      {"RCPT TO:<bob@sales>", "554 5.1.2"},              {"RCPT TO:<\xc3\xa9@example.org>", "553 5.6.7"},
+      {"RCPT TO:<PostMaster>", "250 2.1.5"},             {"RCPT TO:<Some.User+Tag@Remote.Example>", "250 2.1.5"},
+  };
+  for (const auto& [line, want] : cases) EXPECT_EQ(say(line), want) << line;
+  EXPECT_EQ(session_.envelope().recipients[0].address, "hostmaster@example.org");
+  EXPECT_EQ(session_.envelope().recipients[1].address, "Some.User+Tag@Remote.Example");
+  EXPECT_EQ(session_.envelope().recipients[1].domain, "remote.example");
+}
+
+TEST_F(SessionTest, LimitsAreTold) {
+  log_in();
+  policy_.most = 2;
+  say("MAIL FROM:<alice@example.org>");
+  EXPECT_EQ(say("RCPT TO:<a@b.c>"), "250 2.1.5");
+  EXPECT_EQ(say("RCPT TO:<b@b.c>"), "250 2.1.5");
+  EXPECT_EQ(say("RCPT TO:<c@b.c>"), "450 4.7.1");
+  EXPECT_NE(last_.reply.wire().find("5/1d"), std::string::npos);
+  options_.max_recipients = 2;
+  EXPECT_EQ(say("RCPT TO:<c@b.c>"), "452 4.5.3");
+  EXPECT_EQ(session_.envelope().recipients.size(), 2U);
+}
+
+TEST_F(SessionTest, Rfc4954Section4AuthExchanges) {
+  session_.tls_started();
+  say("EHLO c");
+  EXPECT_EQ(say("AUTH FOO"), "504 5.5.4");
+  EXPECT_EQ(say("AUTH PLAIN"), "334");
+  EXPECT_EQ(last_.reply.wire(), "334 \r\n");
+  EXPECT_EQ(session_.on_response("*").reply.code, 501);
+  EXPECT_EQ(say("auth login"), "334");
+  EXPECT_EQ(last_.reply.wire(), "334 VXNlcm5hbWU6\r\n");
+  EXPECT_EQ(session_.on_response("YWxpY2U=").reply.wire(), "334 UGFzc3dvcmQ6\r\n");
+  EXPECT_EQ(session_.on_response("c2VjcmV0").next, Next::CheckLogin);
+  EXPECT_EQ(session_.claim().authcid, "alice");
+  EXPECT_EQ(session_.login_failed({535, {5, 7, 8}, {""}}).reply.code, 535);
+  say("AUTH PLAIN");
+  EXPECT_EQ(session_.on_response("AAA=BBB").reply.code, 421) << "the third failure ends the connection";
+}
+
+TEST_F(SessionTest, ActingAsSomebodyElseIsRefused) {
+  session_.tls_started();
+  say("EHLO c");
+  EXPECT_EQ(say("AUTH PLAIN Ym9iAGFsaWNlAHNlY3JldA=="), "535 5.7.8");
+}
+
+TEST_F(SessionTest, UnknownAndUnofferedCommands) {
+  EXPECT_EQ(say("BLAH"), "500 5.5.2");
+  EXPECT_EQ(say("EXPN list"), "502 5.5.1");
+  EXPECT_EQ(say("ETRN x"), "502 5.5.1");
+  EXPECT_EQ(say("NOOP\nQUIT"), "500 5.5.2");
+  EXPECT_EQ(say("HELP"), "214 2.0.0");
+  EXPECT_EQ(say("QUIT"), "221 2.0.0");
+  EXPECT_EQ(last_.next, Next::Close);
+}
+
+TEST_F(SessionTest, StrangersGetOneReplyAndAClose) {
+  EXPECT_EQ(say("GET / HTTP/1.1"), "554 5.5.0");
+  EXPECT_EQ(last_.next, Next::Close);
+}
+
+TEST_F(SessionTest, ErrorsHaveABudget) {
+  for (std::uint32_t i = 0; i + 1 < options_.max_errors; ++i) EXPECT_EQ(say("BLAH"), "500 5.5.2");
+  EXPECT_EQ(say("BLAH"), "421 4.7.0");
+  EXPECT_EQ(last_.next, Next::Close);
+}
+
+}  // namespace
+}  // namespace postern::submission
