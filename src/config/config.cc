@@ -1,0 +1,131 @@
+#include "config/config.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "config/reader.h"
+
+namespace postern::config {
+namespace {
+
+const std::vector<std::string> kTables{"listen", "tls",    "log",        "accounts", "lockout",   "dns",
+                                       "queue",  "intake", "submission", "delivery", "smarthost", "limits"};
+
+/// The table called `name` below `root`; nullptr when absent.
+Result<const toml::table*> table_at(const toml::table& root, const char* name, const std::string& file) {
+  const toml::node* node = root.get(name);
+  if (node == nullptr) return static_cast<const toml::table*>(nullptr);
+  const toml::table* table = node->as_table();
+  if (table == nullptr) return error_at(file, *node, std::string(name) + " must be a table: [" + name + "]");
+  return table;
+}
+
+template <class Options>
+Result<> read_section(const toml::table& root, const char* name, Options& options, const std::string& file) {
+  POSTERN_TRY(const toml::table* const table, table_at(root, name, file));
+  if (table == nullptr) return {};
+  POSTERN_CHECK(read_table(*table, options, file));
+  if constexpr (requires { options.validate(); }) {
+    if (const Result<> valid = options.validate(); !valid) return error_at(file, *table, "[" + std::string(name) + "] " + valid.error().detail);
+  }
+  return {};
+}
+
+Result<> read_smarthosts(const toml::table& root, Config& config, const std::string& file) {
+  POSTERN_TRY(const toml::table* const all, table_at(root, "smarthost", file));
+  if (all != nullptr) {
+    for (const auto& [key, node] : *all) {
+      const std::string name(key.str());
+      POSTERN_CHECK(read_section(*all, name.c_str(), config.smarthosts[name], file));
+    }
+  }
+  if (config.delivery.mode == delivery::Mode::Smarthost && !config.smarthosts.contains(config.delivery.smarthost)) {
+    return fail(Errc::Malformed, file + ": delivery.smarthost names \"" + config.delivery.smarthost + "\", but there is no [smarthost." +
+                                     config.delivery.smarthost + "]");
+  }
+  return {};
+}
+
+Result<> read_limits(const toml::table& root, Config& config, const std::string& file) {
+  POSTERN_TRY(const toml::table* const all, table_at(root, "limits", file));
+  if (all == nullptr) return {};
+  POSTERN_CHECK(refuse_unknown(*all, {"person", "app", "bulk"}, file));
+  for (const auto& [key, node] : *all) {
+    const std::string name(key.str());
+    POSTERN_CHECK(read_section(*all, name.c_str(), config.limits[name], file));
+  }
+  const Result<std::array<guard::ClassLimits, 3>> parsed = config.class_limits();
+  if (!parsed) return error_at(file, *all, "[limits] " + parsed.error().detail);
+  return {};
+}
+
+Result<> check_whole(const Config& config, const std::string& file) {
+  if (config.hostname.find('.') == std::string::npos) {
+    return fail(Errc::Malformed, file + ": hostname must be a fully qualified name such as \"mail.example.org\"");
+  }
+  if (config.tls.certificate.empty() != config.tls.key.empty()) {
+    return fail(Errc::Malformed, file + ": [tls] needs both certificate and key");
+  }
+  if (config.log.to != "stderr" && config.log.to != "journald") {
+    return fail(Errc::Malformed, file + ": log.to must be \"stderr\" or \"journald\"");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::array<guard::ClassLimits, 3>> Config::class_limits() const {
+  std::array<guard::ClassLimits, 3> parsed;
+  std::size_t at = 0;
+  for (const char* name : {"person", "app", "bulk"}) {
+    const LimitTexts& texts = limits.at(name);
+    for (const std::string& text : texts.messages) {
+      POSTERN_TRY(const guard::Limit limit, guard::parse_limit(text));
+      parsed[at].messages.push_back(limit);
+    }
+    for (const std::string& text : texts.recipients) {
+      POSTERN_TRY(const guard::Limit limit, guard::parse_limit(text));
+      parsed[at].recipients.push_back(limit);
+    }
+    ++at;
+  }
+  return parsed;
+}
+
+Result<Config> parse(const std::string& text, const std::string& name) {
+  toml::table root;
+  try {
+    root = toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    const auto& at = error.source().begin;
+    return fail(Errc::Malformed, name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + std::string(error.description()));
+  }
+  Config config;
+  POSTERN_CHECK(read_table(root, config, name, kTables));
+  POSTERN_CHECK(read_section(root, "listen", config.listen, name));
+  POSTERN_CHECK(read_section(root, "tls", config.tls, name));
+  POSTERN_CHECK(read_section(root, "log", config.log, name));
+  POSTERN_CHECK(read_section(root, "accounts", config.accounts, name));
+  POSTERN_CHECK(read_section(root, "lockout", config.lockout, name));
+  POSTERN_CHECK(read_section(root, "dns", config.dns, name));
+  POSTERN_CHECK(read_section(root, "queue", config.queue, name));
+  POSTERN_CHECK(read_section(root, "intake", config.intake, name));
+  POSTERN_CHECK(read_section(root, "submission", config.submission, name));
+  POSTERN_CHECK(read_section(root, "delivery", config.delivery, name));
+  POSTERN_CHECK(read_smarthosts(root, config, name));
+  POSTERN_CHECK(read_limits(root, config, name));
+  POSTERN_CHECK(check_whole(config, name));
+  return config;
+}
+
+Result<Config> load(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return fail(Errc::NotFound, path + ": " + std::strerror(errno));
+  std::stringstream text;
+  text << file.rdbuf();
+  return parse(text.str(), path);
+}
+
+}  // namespace postern::config

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "accounts/directory.h"
+#include "base/result.h"
+#include "delivery/options.h"
+#include "dns/unbound_resolver.h"
+#include "guard/limits.h"
+#include "guard/lockout.h"
+#include "intake/pipeline.h"
+#include "queue/sqlite_queue.h"
+#include "submission/options.h"
+
+namespace postern::config {
+
+struct Listen {
+  std::vector<std::string> submission{"[::]:587"};
+  std::vector<std::string> submissions{"[::]:465"};
+  std::vector<std::string> admin{"127.0.0.1:8587"};
+  static auto fields() {
+    return std::tuple{
+        field("submission", &Listen::submission, Reload::Restart, "Addresses for STARTTLS (port 587)."),
+        field("submissions", &Listen::submissions, Reload::Restart, "Addresses for implicit TLS (port 465)."),
+        field("admin", &Listen::admin, Reload::Restart, "Addresses for /metrics, /healthz and /readyz."),
+    };
+  }
+};
+
+struct Tls {
+  std::string certificate;
+  std::string key;
+  static auto fields() {
+    return std::tuple{
+        field("certificate", &Tls::certificate, Reload::Restart, "PEM file: the certificate, then its chain. Read again when it changes."),
+        field("key", &Tls::key, Reload::Restart, "PEM file of the private key."),
+    };
+  }
+};
+
+struct Log {
+  std::string to = "stderr";
+  static auto fields() { return std::tuple{field("to", &Log::to, Reload::Restart, "stderr (JSON lines) or journald.")}; }
+};
+
+/// The limits of one class as written: ["100/1h", "500/1d"].
+struct LimitTexts {
+  std::vector<std::string> messages;
+  std::vector<std::string> recipients;
+  static auto fields() {
+    return std::tuple{
+        field("messages", &LimitTexts::messages, Reload::Restart, "Messages in rolling windows, e.g. [\"100/1h\", \"500/1d\"]."),
+        field("recipients", &LimitTexts::recipients, Reload::Restart, "Recipients in rolling windows."),
+    };
+  }
+};
+
+/// The whole configuration.
+struct Config {
+  std::string hostname;
+  std::string data_dir = "/var/lib/postern";
+  Listen listen;
+  Tls tls;
+  Log log;
+  accounts::Options accounts;
+  guard::LockoutOptions lockout;
+  dns::Options dns;
+  queue::Options queue;
+  intake::Options intake;
+  submission::Options submission;
+  delivery::Options delivery;
+  std::map<std::string, delivery::Smarthost> smarthosts;
+  std::map<std::string, LimitTexts> limits{{"person", {{"100/1h", "500/1d"}, {"1000/1d"}}},
+                                           {"app", {{}, {"20000/1d"}}},
+                                           {"bulk", {{}, {"200000/1d"}}}};
+
+  static auto fields() {
+    return std::tuple{
+        field("hostname", &Config::hostname, Reload::Restart, "Our fully qualified name, said in the banner and EHLO."),
+        field("data_dir", &Config::data_dir, Reload::Restart, "Directory of queue, accounts and history."),
+    };
+  }
+  /// limits.person, limits.app, limits.bulk, parsed.
+  [[nodiscard]] Result<std::array<guard::ClassLimits, 3>> class_limits() const;
+};
+
+/// Reads the file at `path`. Errors: NotFound; Malformed: "file:line:column: what is wrong", with the nearest valid name.
+[[nodiscard]] Result<Config> load(const std::string& path);
+/// The same from text; `name` stands for the file in errors.
+[[nodiscard]] Result<Config> parse(const std::string& text, const std::string& name);
+
+}  // namespace postern::config

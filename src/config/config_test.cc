@@ -1,0 +1,70 @@
+#include "config/config.h"
+
+#include <gtest/gtest.h>
+
+namespace postern::config {
+namespace {
+
+constexpr const char* kHost = "hostname = \"mail.example.org\"\n";
+
+TEST(Config, ReadsEveryKindOfValue) {
+  const Result<Config> config = parse(std::string(kHost) + R"(
+data_dir = "/srv/postern"
+[listen]
+submission = ["127.0.0.1:2587", "[::1]:2587"]
+[submission]
+max_message = "10MiB"
+command_timeout = "5m"
+max_recipients = 200
+[delivery]
+mode = "smarthost"
+smarthost = "relay"
+[smarthost.relay]
+host = "relay.example.net"
+tls = "none"
+[limits.person]
+messages = ["10/1h"]
+[dns]
+dnssec = false
+)",
+                                      "a.toml");
+  ASSERT_TRUE(config) << config.error().detail;
+  EXPECT_EQ(config->listen.submission.size(), 2U);
+  EXPECT_EQ(config->submission.max_message.count, 10U << 20U);
+  EXPECT_EQ(config->submission.command_timeout, std::chrono::minutes(5));
+  EXPECT_EQ(config->submission.max_recipients, 200U);
+  EXPECT_EQ(config->delivery.mode, delivery::Mode::Smarthost);
+  EXPECT_EQ(config->smarthosts.at("relay").host, "relay.example.net");
+  EXPECT_FALSE(config->dns.dnssec);
+  EXPECT_EQ(config->class_limits()->at(0).messages.size(), 1U);
+  EXPECT_EQ(config->class_limits()->at(1).recipients.size(), 1U) << "a default stays";
+}
+
+struct Case {
+  const char* text;
+  const char* error;
+};
+
+TEST(Config, NamesThePlaceAndTheNearestName) {
+  for (const Case& c : {
+           Case{"hostnme = \"a.b\"", "a.toml:1:11: unknown key \"hostnme\"; did you mean \"hostname\"?"},
+           Case{"hostname = \"a.b\"\n[listn]\n", "a.toml:2:1: unknown key \"listn\"; did you mean \"listen\"?"},
+           Case{"hostname = \"a.b\"\n[submission]\nmax_recipients = 5", "a.toml:3:18: max_recipients must be from 100 to 100000"},
+           Case{"hostname = \"a.b\"\n[submission]\nmax_message = 5", "a.toml:3:15: max_message must be written like \"50MiB\""},
+           Case{"hostname = \"a.b\"\n[submission]\ncommand_timeout = \"1s\"", "a.toml:3:19: command_timeout must be from 10s to 1h"},
+           Case{"hostname = \"a.b\"\n[delivery]\nmode = \"dirct\"", "a.toml:3:8: mode must be one of direct, smarthost, sandbox"},
+           Case{"hostname = 5", "a.toml:1:12: hostname must be a text in quotes"},
+           Case{"hostname = \"localhost\"", "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
+           Case{"", "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
+       }) {
+    const Result<Config> config = parse(c.text, "a.toml");
+    ASSERT_FALSE(config) << c.text;
+    EXPECT_EQ(config.error().detail, c.error);
+  }
+  EXPECT_FALSE(parse("hostname = \"a.b\"\n[limits.person]\nmessages = [\"10\"]", "a.toml"));
+  EXPECT_FALSE(parse("hostname = ", "a.toml"));
+  EXPECT_EQ(load("/nonexistent/postern.toml").error().code, Errc::NotFound);
+}
+
+}  // namespace
+}  // namespace postern::config
