@@ -4,13 +4,13 @@
 #include "base/result.h"
 #include "delivery/content.h"
 #include "delivery/extensions.h"
+#include "delivery/manners.h"
 #include "delivery/options.h"
 #include "delivery/outcome.h"
 #include "delivery/target.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/task.h"
-#include "net/tls.h"
 #include "smtp/envelope.h"
 #include "smtp/reply.h"
 
@@ -36,14 +36,6 @@ struct Transaction {
 struct TransactionResult {
   std::vector<std::optional<Outcome>> outcomes;  ///< nullopt: not refused, send it in another transaction
   bool untouched = false;                        ///< the connection was gone before the next hop read a word
-};
-
-/// How to talk to a next hop.
-struct Manners {
-  TlsPolicy tls = TlsPolicy::Opportunistic;
-  std::shared_ptr<net::TlsClient> tls_client;  ///< set unless tls is None; verifies when tls is Required
-  std::string user;                            ///< AUTH with it over verified TLS; empty: no AUTH
-  std::string password;
 };
 
 /// One SMTP session with a next hop, from banner to QUIT, for any number of transactions one after the other.

@@ -13,6 +13,8 @@ namespace {
 constexpr std::chrono::seconds kPollInterval{1};
 /// Messages leased in one question to the queue.
 constexpr std::size_t kLeaseBatch = 64;
+/// What sessions get to notice that they were cut off.
+constexpr std::chrono::milliseconds kCutOff{200};
 /// How often stop() looks whether everything has ended.
 constexpr std::chrono::milliseconds kStopInterval{20};
 
@@ -51,7 +53,14 @@ void Dispatcher::concluded() {
   const std::size_t left = active_.fetch_sub(1) - 1;
   services_.metrics.active(left);
   // Enough room for a batch again, and the queue may have held messages back.
-  if (left + kLeaseBatch == settings_.options.max_active) wake();
+  if (left + kLeaseBatch == backlog_limit()) wake();
+}
+
+/// A quarter of the active set is for messages that were just handed in: a deep backlog must not make them
+/// wait.
+std::size_t Dispatcher::backlog_limit() const {
+  const std::size_t most = settings_.options.max_active;
+  return most - most / 4;
 }
 
 void Dispatcher::wake() {
@@ -61,8 +70,8 @@ void Dispatcher::wake() {
 net::Task<> Dispatcher::poll() {
   net::Loop& loop = lanes_.front()->loop();
   while (!stopping_.load()) {
-    const std::size_t room =
-        settings_.options.max_active - std::min<std::size_t>(active_.load(), settings_.options.max_active);
+    const std::size_t limit = backlog_limit();
+    const std::size_t room = limit - std::min(active_.load(), limit);
     std::size_t taken = 0;
     if (room > 0) {
       Result<std::vector<queue::Lease>> leases =
@@ -90,6 +99,12 @@ void Dispatcher::spread(std::vector<queue::Lease> leases) {
   }
 }
 
+std::size_t Dispatcher::sessions() const {
+  std::size_t all = 0;
+  for (const std::unique_ptr<Lane>& lane : lanes_) all += lane->sessions();
+  return all;
+}
+
 Lane& Dispatcher::next_lane() { return *lanes_[turn_.fetch_add(1) % lanes_.size()]; }
 
 net::Task<> Dispatcher::stop(net::Loop& loop, SteadyTime deadline) {
@@ -100,8 +115,12 @@ net::Task<> Dispatcher::stop(net::Loop& loop, SteadyTime deadline) {
     lane->loop().post([&lane = *lane] { lane.stop(); });
   }
   bool cut = false;
-  while (active_.load() > 0 || polling_.load()) {
+  while (true) {
     const SteadyTime now = services_.clock.steady_now();
+    const bool settled = active_.load() == 0 && !polling_.load();
+    // A session that still waits for its connection or banner has no mail; it is not worth more than the
+    // deadline.
+    if (settled && (sessions() == 0 || now >= deadline + kCutOff)) break;
     if (!cut && now >= deadline) {
       cut = true;
       log::Event(log::Level::Warning, "delivery.cut_off").with("messages", active_.load());

@@ -17,7 +17,9 @@ namespace postern::delivery {
 /// straight from memory, everything else by asking the queue for what is due.
 ///
 /// Owns     the lanes.
-/// Threads  construct and destroy where no loop runs; start(), wake(), stop() from any thread.
+/// Threads  construct and destroy while no loop runs; start(), wake(), stop() from any thread. Sessions that
+/// outlived
+///          stop() must not run again: stop the loops first, then destroy this, then the loops.
 /// Limits   at most options.max_active messages are in the lanes; the rest stay on disk.
 /// See      DESIGN step 10
 class Dispatcher {
@@ -49,6 +51,8 @@ class Dispatcher {
   void concluded();
   net::Task<> poll();
   Lane& next_lane();
+  [[nodiscard]] std::size_t backlog_limit() const;
+  [[nodiscard]] std::size_t sessions() const;
 
   Settings settings_;
   Services services_;

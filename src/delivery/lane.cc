@@ -42,6 +42,7 @@ Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, S
                .rng = rng_,
                .manners = settings.manners,
                .smarthost = settings.smarthost ? &*settings.smarthost : nullptr,
+               .sessions = sessions_,
                .max_connections = settings.connections_per_lane,
                .open_content = [this](ActiveMessage& message) { return open_content(message); },
                .finished =
@@ -113,6 +114,7 @@ void Lane::start(const std::shared_ptr<ActiveMessage>& message) {
       jobs.emplace_back(destination, Job{message, std::vector<std::uint32_t>(at(begin), at(end))});
     }
   }
+  if (jobs.empty()) return context_.loop.spawn(conclude(message));
   message->open_jobs = jobs.size();  // before the first is given away: it may come back at once
   for (auto& [destination, job] : jobs) {
     if (sandbox_) {

@@ -15,6 +15,7 @@
 #include "queue/history.h"
 #include "queue/queue.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -55,7 +56,7 @@ struct Settings {
 /// failures are reported to the sender, then everything is settled in the queue, then history and log get
 /// their lines.
 ///
-/// Threads  its loop only.
+/// Threads  its loop only, except sessions().
 /// Durable  a report is in the queue before the failure it reports is settled: a crash in between repeats the
 ///          report and never loses it.
 /// Limits   the dispatcher bounds how many messages are given; sites without work are forgotten above
@@ -77,6 +78,8 @@ class Lane {
   void cancel();
 
   [[nodiscard]] net::Loop& loop() const { return context_.loop; }
+  /// Sessions with next hops that have not ended. Any thread.
+  [[nodiscard]] std::size_t sessions() const { return sessions_.load(); }
 
  private:
   net::Task<> prepare(std::shared_ptr<ActiveMessage> message);
@@ -100,6 +103,7 @@ class Lane {
   std::function<void()> on_concluded_;
   Rng rng_;
   DeadHosts dead_hosts_;
+  std::atomic<std::size_t> sessions_{0};
   SiteContext context_;
   std::optional<Sandbox> sandbox_;
   std::unordered_map<std::string, std::unique_ptr<Site>> sites_;

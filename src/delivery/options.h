@@ -73,7 +73,7 @@ struct Options {
   std::uint32_t max_messages_per_connection = 100;
   std::uint32_t max_recipients = 100;
   std::chrono::seconds idle_timeout{5};
-  std::chrono::seconds dead_host_memory{60};
+  std::chrono::seconds dead_host_memory{30};
 
   std::chrono::seconds connect_timeout{30};
   std::chrono::seconds banner_timeout{300};

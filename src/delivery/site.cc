@@ -56,7 +56,8 @@ Site::Site(SiteContext& context, std::string destination)
     : context_(context), destination_(std::move(destination)) {}
 
 bool Site::idle() const {
-  return waiting_.empty() && connections_.empty() && !opening_ && context_.clock.steady_now() >= dead_until_;
+  return waiting_.empty() && connections_.empty() && ending_.empty() && !opening_ &&
+         context_.clock.steady_now() >= dead_until_;
 }
 
 void Site::add(Job job) {
@@ -84,6 +85,12 @@ void Site::open_if_needed() {
 }
 
 net::Task<> Site::run_connection() {
+  context_.sessions.fetch_add(1);
+  co_await run_session();
+  context_.sessions.fetch_sub(1);
+}
+
+net::Task<> Site::run_session() {
   Attempt failure;
   std::unique_ptr<Client> client = co_await connect(failure);
   opening_ = false;
@@ -98,7 +105,9 @@ net::Task<> Site::run_connection() {
   co_await serve(connection);
   std::erase(connections_, &connection);
   open_if_needed();  // what is left needs another connection
+  ending_.push_back(&connection);
   co_await connection.client->quit();
+  std::erase(ending_, &connection);
 }
 
 net::Task<> Site::serve(Connection& connection) {
@@ -272,6 +281,7 @@ void Site::stop() {
 
 void Site::cancel() {
   for (Connection* connection : connections_) connection->client->cancel();
+  for (Connection* connection : ending_) connection->client->cancel();
 }
 
 }  // namespace postern::delivery

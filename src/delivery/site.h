@@ -13,6 +13,7 @@
 #include "net/loop.h"
 #include "net/task.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,6 +34,7 @@ struct SiteContext {
   Rng& rng;
   Manners manners;                       ///< towards every site of this loop
   const Smarthost* smarthost = nullptr;  ///< set: every site is this relay
+  std::atomic<std::size_t>& sessions;    ///< those being opened, used or ended
   std::uint32_t max_connections;         ///< this loop's share of options.max_connections
 
   /// Makes the content of a message ready to leave (signed); an Outcome when it cannot.
@@ -71,6 +73,7 @@ class Site {
   struct Transfer;
 
   net::Task<> run_connection();
+  net::Task<> run_session();
   net::Task<std::unique_ptr<Client>> connect(Attempt& failure);
   net::Task<Client::Opened> connect_to(Target target);
   net::Task<> serve(Connection& connection);
@@ -90,6 +93,7 @@ class Site {
   FairQueue<Job> waiting_;
   std::vector<Connection*> connections_;  // established
   std::vector<Connection*> idle_;
+  std::vector<Connection*> ending_;  // saying QUIT
   bool opening_ = false;
   bool stopping_ = false;
   SteadyTime dead_until_{};

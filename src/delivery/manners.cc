@@ -1,0 +1,38 @@
+#include "delivery/manners.h"
+
+#include <fstream>
+#include <utility>
+
+namespace postern::delivery {
+namespace {
+
+Result<std::string> first_line(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) return fail(Errc::NotFound, "cannot read the password file " + path);
+  std::string line;
+  std::getline(in, line);
+  if (line.ends_with('\r')) line.pop_back();
+  if (line.empty()) return fail(Errc::Malformed, "the password file " + path + " has an empty first line");
+  return line;
+}
+
+}  // namespace
+
+Result<Manners> make_manners(const Options& options, const std::optional<Smarthost>& smarthost) {
+  Manners manners;
+  manners.tls = smarthost ? smarthost->tls : options.tls;
+  if (manners.tls != TlsPolicy::None) {
+    net::TlsClient::Options tls;
+    tls.verify =
+        manners.tls == TlsPolicy::Required ? net::TlsClient::Verify::Require : net::TlsClient::Verify::None;
+    if (smarthost) tls.ca_file = smarthost->ca_file;
+    POSTERN_TRY(manners.tls_client, net::TlsClient::create(tls));
+  }
+  if (smarthost && !smarthost->user.empty()) {
+    manners.user = smarthost->user;
+    POSTERN_TRY(manners.password, first_line(smarthost->password_file));
+  }
+  return manners;
+}
+
+}  // namespace postern::delivery

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "base/result.h"
+#include "delivery/options.h"
+#include "net/tls.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace postern::delivery {
+
+/// How to talk to a next hop.
+struct Manners {
+  TlsPolicy tls = TlsPolicy::Opportunistic;
+  std::shared_ptr<net::TlsClient> tls_client;  ///< set unless tls is None; verifies when tls is Required
+  std::string user;                            ///< AUTH with it over verified TLS; empty: no AUTH
+  std::string password;
+};
+
+/// The manners that the configuration asks for: those of `smarthost` when there is one, else those towards MX
+/// hosts. The password is the first line of its file. Errors: NotFound (the password file), Malformed (an
+/// empty one, or a CA file that is none), each naming the file.
+[[nodiscard]] Result<Manners> make_manners(const Options& options, const std::optional<Smarthost>& smarthost);
+
+}  // namespace postern::delivery
