@@ -1,0 +1,74 @@
+#include "app/cli/common.h"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "app/dev.h"
+#include "base/log.h"
+
+namespace postern::app::cli {
+namespace {
+constexpr const char* kDefaultConfig = "/etc/postern/postern.toml";
+}
+
+std::string config_path(const Context& context) {
+  if (!context.config_path.empty()) return context.config_path;
+  const std::string dev = default_dev_directory() + "/postern.toml";
+  if (!std::filesystem::exists(kDefaultConfig) && std::filesystem::exists(dev)) return dev;
+  return kDefaultConfig;
+}
+
+Result<config::Config> load_config(const Context& context) { return config::load(config_path(context)); }
+
+Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& context) {
+  static const SystemClock clock;
+  POSTERN_TRY(const config::Config config, load_config(context));
+  std::error_code error;
+  std::filesystem::create_directories(config.data_dir, error);
+  if (error) return fail(Errc::Unavailable, config.data_dir + ": " + error.message());
+  return accounts::Directory::open(config.data_dir + "/directory.db", config.accounts, clock);
+}
+
+void report(Context& context, const Result<>& outcome) {
+  if (outcome) return;
+  std::cerr << "postern: " << outcome.error().detail << '\n';
+  context.exit_code = kFailed;
+}
+
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  log::append_json_escaped(out, text);
+  return out + '"';
+}
+
+std::string shown(TimePoint when) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
+}
+
+Result<std::string> read_password() {
+  termios old{};
+  const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::tcgetattr(STDIN_FILENO, &old) == 0;
+  if (terminal) {
+    termios silent = old;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &silent);
+    std::cerr << "Password: ";
+  }
+  std::string line;
+  std::getline(std::cin, line);
+  if (terminal) {
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &old);
+    std::cerr << '\n';
+  }
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  if (line.empty()) return fail(Errc::Malformed, "no password on standard input");
+  return line;
+}
+
+}  // namespace postern::app::cli

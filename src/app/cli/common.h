@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "accounts/directory.h"
+#include "config/config.h"
+
+namespace postern::app::cli {
+
+/// Exit codes: 0 done; 1 refused or failed, with a sentence on standard error; 2 the command line is wrong.
+constexpr int kFailed = 1;
+
+/// What every verb shares.
+struct Context {
+  std::string config_path;  ///< --config; empty: /etc/postern/postern.toml, or else the developer's
+  bool json = false;
+  int exit_code = 0;
+};
+
+/// The configuration that --config, or its default, names. Error: with the path.
+[[nodiscard]] Result<config::Config> load_config(const Context& context);
+[[nodiscard]] std::string config_path(const Context& context);
+/// The directory that the configuration names, for state verbs; the server may run at the same time.
+[[nodiscard]] Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& context);
+
+/// Runs a verb and turns its Error into a message and an exit code.
+void report(Context& context, const Result<>& outcome);
+/// A JSON string.
+[[nodiscard]] std::string json_text(std::string_view text);
+/// "2026-11-24T12:00:00Z"
+[[nodiscard]] std::string shown(TimePoint when);
+/// The first line of standard input, without echo on a terminal. Error: Malformed when it is empty.
+[[nodiscard]] Result<std::string> read_password();
+
+void add_account_commands(CLI::App& app, Context& context);
+void add_config_commands(CLI::App& app, Context& context);
+void add_domain_commands(CLI::App& app, Context& context);
+void add_queue_commands(CLI::App& app, Context& context);
+void add_sandbox_commands(CLI::App& app, Context& context);
+void add_serve_commands(CLI::App& app, Context& context);
+
+}  // namespace postern::app::cli

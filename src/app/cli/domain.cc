@@ -1,0 +1,105 @@
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "app/cli/common.h"
+#include "dkim/key.h"
+
+namespace postern::app::cli {
+namespace {
+
+struct Arguments {
+  std::string name;
+  std::string selector = "postern";
+  std::string key_file;
+};
+
+/// The TXT record as BIND wants it: strings of at most 255 octets (RFC 6376 §3.6.2.2).
+std::string bind_form(const std::string& name, const std::string& record) {
+  std::string out = name + ". IN TXT (";
+  constexpr std::size_t kString = 255;
+  for (std::size_t at = 0; at < record.size(); at += kString) out += " \"" + record.substr(at, kString) + "\"";
+  return out + " )";
+}
+
+Result<> show(const Context& context, const accounts::Domain& domain) {
+  POSTERN_TRY(const dkim::SigningKey key, dkim::SigningKey::from_pem(domain.key_pem));
+  const std::string name = domain.selector + "._domainkey." + domain.name;
+  if (context.json) {
+    std::cout << "{\"domain\":" << json_text(domain.name) << ",\"selector\":" << json_text(domain.selector) << ",\"record_name\":" << json_text(name)
+              << ",\"record\":" << json_text(key.dns_record()) << "}\n";
+    return {};
+  }
+  std::cout << "Publish this TXT record:\n  " << name << "\n  " << key.dns_record() << "\nIn a zone file:\n  " << bind_form(name, key.dns_record())
+            << '\n';
+  return {};
+}
+
+Result<std::string> key_text(const Arguments& arguments) {
+  if (arguments.key_file.empty()) {
+    POSTERN_TRY(const dkim::SigningKey key, dkim::SigningKey::generate(2048));
+    return key.pem();
+  }
+  std::ifstream file(arguments.key_file);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return fail(Errc::NotFound, "cannot read " + arguments.key_file);
+  return text.str();
+}
+
+Result<> add(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const auto directory, open_directory(context));
+  POSTERN_TRY(const std::string pem, key_text(arguments));
+  const accounts::Domain domain{arguments.name, arguments.selector, pem};
+  POSTERN_CHECK(directory->add_domain(domain));
+  return show(context, domain);
+}
+
+Result<> show_named(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const auto directory, open_directory(context));
+  const std::optional<accounts::Domain> domain = directory->domain(arguments.name);
+  if (!domain) return fail(Errc::NotFound, "no domain " + arguments.name);
+  return show(context, *domain);
+}
+
+Result<> list(const Context& context) {
+  POSTERN_TRY(const auto directory, open_directory(context));
+  POSTERN_TRY(const auto domains, directory->domains());
+  std::string json;
+  for (const accounts::Domain& d : domains) {
+    if (context.json) {
+      json += (json.empty() ? "" : ",") + std::string("{\"domain\":") + json_text(d.name) + ",\"selector\":" + json_text(d.selector) + "}";
+    } else {
+      std::cout << d.name << '\t' << d.selector << '\n';
+    }
+  }
+  if (context.json) std::cout << '[' << json << "]\n";
+  return {};
+}
+
+}  // namespace
+
+void add_domain_commands(CLI::App& app, Context& context) {
+  static Arguments arguments;
+  CLI::App* domain = app.add_subcommand("domain", "The domains we send for and sign")->require_subcommand(1);
+  CLI::App* adding = domain->add_subcommand("add", "Add a domain, make its DKIM key, print the DNS record");
+  adding->add_option("domain", arguments.name)->required();
+  adding->add_option("--selector", arguments.selector, "DKIM selector");
+  adding->add_option("--dkim-key", arguments.key_file, "Use this RSA key (PEM) instead of a new one");
+  adding->callback([&context] { report(context, add(context, arguments)); });
+  CLI::App* showing = domain->add_subcommand("show", "Print the DNS record again");
+  showing->add_option("domain", arguments.name)->required();
+  showing->callback([&context] { report(context, show_named(context, arguments)); });
+  CLI::App* removing = domain->add_subcommand("rm", "Remove a domain and its key");
+  removing->add_option("domain", arguments.name)->required();
+  removing->callback([&context] {
+    const auto remove = [&context]() -> Result<> {
+      POSTERN_TRY(const auto directory, open_directory(context));
+      return directory->remove_domain(arguments.name);
+    };
+    report(context, remove());
+  });
+  domain->add_subcommand("ls", "List domains")->callback([&context] { report(context, list(context)); });
+}
+
+}  // namespace postern::app::cli

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace postern::app {
+
+/// Runs the server until SIGTERM or SIGINT, then finishes what is in flight. The bound ports are in
+/// data_dir/listening.json while it runs. Errors: whatever keeps it from starting, in words for the operator.
+/// Threads  call it on the main thread, before any other thread exists.
+[[nodiscard]] Result<> serve(const config::Config& config, const std::string& config_path);
+
+}  // namespace postern::app
