@@ -4,6 +4,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -71,6 +74,12 @@ class ClientTest : public ::testing::Test {
     }
     if (opened.client) co_await opened.client->quit();
     loop_.stop();
+  }
+
+  template <class Listener>
+  net::Task<> look_later(const Listener& listener, ssize_t& received) {
+    co_await loop_.sleep_until(clock_.steady_now() + std::chrono::milliseconds{50});
+    received = listener.received();
   }
 
   static net::Task<TransactionResult> send(Client& client, const Offer& offer) {
@@ -289,6 +298,51 @@ INSTANTIATE_TEST_SUITE_P(Rfc5321Section4532, ClientTimeoutTest,
                                            StallCase{"DATA", &Options::data_timeout},
                                            StallCase{"Dot", &Options::final_timeout}),
                          [](const auto& test) { return std::string(test.param.name); });
+
+/// A listener that never accepts by itself: what a client sends without being greeted can be looked at.
+class SilentListener {
+ public:
+  SilentListener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(fd_, 1), 0);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &length), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentListener() { ::close(fd_); }
+  SilentListener(const SilentListener&) = delete;
+  SilentListener& operator=(const SilentListener&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Octets that the client has sent so far; -1: none.
+  [[nodiscard]] ssize_t received() const {
+    const int connection = ::accept(fd_, nullptr, nullptr);
+    char buffer[64];
+    const ssize_t n = ::recv(connection, buffer, sizeof buffer, MSG_DONTWAIT);
+    ::close(connection);
+    return n;
+  }
+
+ private:
+  int fd_;
+  std::uint16_t port_ = 0;
+};
+
+// RFC 5321 §4.3.1
+TEST_F(ClientTest, NothingIsSentBeforeTheBanner) {
+  const SilentListener listener;
+  options_.banner_timeout = std::chrono::seconds{1};
+  Conversation out;
+  loop_.spawn(run(listener.port(), {Offer{}}, out));
+  ssize_t received = 0;
+  loop_.spawn(look_later(listener, received));
+  loop_.run();
+  EXPECT_EQ(received, -1) << "the client spoke first";
+  EXPECT_FALSE(out.opened);
+}
 
 TEST_F(ClientTest, BannerDecidesWhetherTheHostCanBeUsed) {
   const struct {

@@ -238,6 +238,19 @@ TEST_F(DispatcherTest, ConnectionEndsAfterItsShareOfMessages) {
   EXPECT_EQ(mx_->sessions().size(), 3U);
 }
 
+/// A backlog over one connection: envelopes travel ahead (RFC 2920 §3.1), and a loss in between costs one message an
+/// attempt, not its neighbours.
+TEST_F(DispatcherTest, BacklogSurvivesALostConnection) {
+  settings_.options.max_connections = 1;
+  for (int i = 0; i < 40; ++i) put(message({"r" + std::to_string(i) + "@example.net"}));
+  deliver_to({.rules = {{".", "250 2.0.0 taken", 7}, {".", std::string(kClose), 1}}});
+  run_until_left(1);
+  EXPECT_EQ(mx_->contents().size(), 40U);
+  EXPECT_EQ(mx_->sessions().size(), 2U);
+  const std::vector<queue::Listed> left = listed();
+  EXPECT_EQ(left[0].recipients[0].status, "4.4.2");
+}
+
 TEST_F(DispatcherTest, KeptConnectionThatWasClosedCostsNoAttempt) {
   deliver_to({.rules = {{"MAIL", "250 ok", 1}, {"MAIL", std::string(kClose), 1}}});
   put(message({"a@example.net"}));

@@ -23,6 +23,29 @@ bool has_eight_bit(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
+/// A message's recipients by destination, no more in one job than a server must take (RFC 5321 §4.5.3.1.8).
+std::vector<std::pair<std::string, Job>> jobs_of(const std::shared_ptr<ActiveMessage>& message,
+                                                 const Options& options) {
+  const std::vector<smtp::Recipient>& recipients = message->lease.envelope.recipients;
+  std::map<std::string_view, std::vector<std::uint32_t>> by_destination;
+  for (std::uint32_t i = 0; i < recipients.size(); ++i) {
+    // A relay and the sandbox take everything; they are one destination without a name.
+    const std::string_view destination =
+        options.mode == Mode::Direct ? recipients[i].domain : std::string_view();
+    by_destination[destination].push_back(i);
+  }
+  std::vector<std::pair<std::string, Job>> jobs;
+  for (const auto& [destination, all] : by_destination) {
+    for (std::size_t begin = 0; begin < all.size(); begin += options.max_recipients) {
+      const std::size_t end = std::min<std::size_t>(all.size(), begin + options.max_recipients);
+      std::vector<std::uint32_t> some(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                      all.begin() + static_cast<std::ptrdiff_t>(end));
+      jobs.emplace_back(destination, Job{message, std::move(some)});
+    }
+  }
+  return jobs;
+}
+
 }  // namespace
 
 Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services,
@@ -98,22 +121,7 @@ net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
 }
 
 void Lane::start(const std::shared_ptr<ActiveMessage>& message) {
-  const std::vector<smtp::Recipient>& recipients = message->lease.envelope.recipients;
-  std::map<std::string, std::vector<std::uint32_t>> by_destination;
-  for (std::uint32_t i = 0; i < recipients.size(); ++i) {
-    const std::string destination =
-        settings_.options.mode == Mode::Direct ? recipients[i].domain : std::string();
-    by_destination[destination].push_back(i);
-  }
-  // RFC 5321 §4.5.3.1.8: a server may stop at 100 recipients.
-  std::vector<std::pair<std::string, Job>> jobs;
-  for (const auto& [destination, all] : by_destination) {
-    for (std::size_t begin = 0; begin < all.size(); begin += settings_.options.max_recipients) {
-      const std::size_t end = std::min<std::size_t>(all.size(), begin + settings_.options.max_recipients);
-      const auto at = [&all](std::size_t i) { return all.begin() + static_cast<std::ptrdiff_t>(i); };
-      jobs.emplace_back(destination, Job{message, std::vector<std::uint32_t>(at(begin), at(end))});
-    }
-  }
+  std::vector<std::pair<std::string, Job>> jobs = jobs_of(message, settings_.options);
   if (jobs.empty()) return context_.loop.spawn(conclude(message));
   message->open_jobs = jobs.size();  // before the first is given away: it may come back at once
   for (auto& [destination, job] : jobs) {

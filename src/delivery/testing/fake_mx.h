@@ -38,7 +38,6 @@ struct Script {
 struct Seen {
   std::vector<std::string> commands;  ///< lines without CRLF, in order
   std::vector<std::string> contents;  ///< octets between 354 and the dot line, as sent
-  bool early = false;                 ///< octets arrived before the banner was sent
   bool tls = false;
 };
 
