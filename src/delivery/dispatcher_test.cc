@@ -238,8 +238,8 @@ TEST_F(DispatcherTest, ConnectionEndsAfterItsShareOfMessages) {
   EXPECT_EQ(mx_->sessions().size(), 3U);
 }
 
-/// A backlog over one connection: envelopes travel ahead (RFC 2920 §3.1), and a loss in between costs one message an
-/// attempt, not its neighbours.
+/// A backlog over one connection: envelopes travel ahead (RFC 2920 §3.1), and a loss in between costs one
+/// message an attempt, not its neighbours.
 TEST_F(DispatcherTest, BacklogSurvivesALostConnection) {
   settings_.options.max_connections = 1;
   for (int i = 0; i < 40; ++i) put(message({"r" + std::to_string(i) + "@example.net"}));
