@@ -1,0 +1,25 @@
+"""Every path in backticks in ARCHITECTURE.md and README.md exists, and so does every module::Name in src/module."""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PATH = re.compile(r"`((?:src|docs|tools|tests|cmake|fuzz|bench|packaging)/[^`\s]*)`")
+NAME = re.compile(r"`([a-z]+)::([A-Za-z_]+)`")
+
+
+def main():
+    wrong = []
+    for page in ("ARCHITECTURE.md", "README.md"):
+        text = (ROOT / page).read_text()
+        wrong += [f"{page}: no such path: {path}" for path in PATH.findall(text) if not any(ROOT.glob(path.rstrip("/")))]
+        for module, name in NAME.findall(text):
+            headers = (ROOT / "src" / module).glob("*.h")
+            if not any(re.search(rf"\b{name}\b", header.read_text()) for header in headers):
+                wrong.append(f"{page}: {module}::{name} is in no header of src/{module}")
+    print("\n".join(wrong) or "docs: every path and name exists")
+    return 1 if wrong else 0
+
+
+sys.exit(main())
