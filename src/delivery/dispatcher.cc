@@ -34,6 +34,7 @@ Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::start() {
   services_.queue.set_on_accepted([this](queue::FreshMessage message) { take_fresh(std::move(message)); });
+  polling_.store(true);
   lanes_.front()->loop().spawn(poll());
 }
 

@@ -17,9 +17,8 @@ namespace postern::delivery {
 /// straight from memory, everything else by asking the queue for what is due.
 ///
 /// Owns     the lanes.
-/// Threads  construct and destroy while no loop runs; start(), wake(), stop() from any thread. Sessions that
-/// outlived
-///          stop() must not run again: stop the loops first, then destroy this, then the loops.
+/// Threads  construct and destroy while no loop runs; start(), wake(), stop() from any thread.
+///          A session that outlived stop() must not run again: stop the loops, destroy this, then the loops.
 /// Limits   at most options.max_active messages are in the lanes; the rest stay on disk.
 /// See      DESIGN step 10
 class Dispatcher {
@@ -34,7 +33,7 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  /// Begins to take mail. Once, and before stop().
+  /// Begins to take mail. Once.
   void start();
   /// Something became due: the operator said "retry now", or the store works again.
   void wake();
@@ -60,7 +59,7 @@ class Dispatcher {
   std::atomic<std::size_t> active_{0};
   std::atomic<std::size_t> turn_{0};
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> polling_{true};
+  std::atomic<bool> polling_{false};
   net::Event due_;  // on the first lane's loop
 };
 
