@@ -254,6 +254,8 @@ class Server {
     while (!done && clock_.steady_now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds{10});
     for (auto& worker : workers_) worker->loop.stop();
     for (auto& worker : workers_) worker->thread.join();
+    for (auto& worker : workers_) worker->loop.abandon_tasks();
+    dispatcher_.reset();
     log::Event(log::Level::Info, "server.stopped");
   }
 
@@ -261,6 +263,8 @@ class Server {
   const std::string history_path_;
   SystemClock clock_;
   metrics::Registry registry_;
+  // Before the stores: their threads may still post to the loops while they end.
+  std::vector<std::unique_ptr<Worker>> workers_;
   std::optional<store::FileLock> lock_;
   std::unique_ptr<accounts::Directory> directory_;
   std::unique_ptr<guard::Limits> limits_;
@@ -276,7 +280,6 @@ class Server {
   std::vector<std::uint16_t> submission_ports_, submissions_ports_, admin_ports_;
   std::string certificate_trouble_;
   std::unique_ptr<queue::SqliteQueue> queue_;
-  std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
 };
 

@@ -36,13 +36,17 @@ Loop::Loop() : impl_(std::make_unique<Impl>()) {
               SIG_IGN);  // OpenSSL writes with write(2): a peer that is gone is an error, not a signal
 }
 
-Loop::~Loop() {
-  // Frames first: they hold streams, whose pending operations then never run.
+void Loop::abandon_tasks() {
   while (!impl_->roots.empty()) {
     void* const address = *impl_->roots.begin();
     impl_->roots.erase(impl_->roots.begin());
     std::coroutine_handle<>::from_address(address).destroy();
   }
+}
+
+Loop::~Loop() {
+  // Frames first: they hold streams, whose pending operations then never run.
+  abandon_tasks();
   impl_->deadlines.clear();
 }
 
