@@ -1,17 +1,19 @@
 #include "accounts/credential_cache.h"
 
-#include <sodium.h>
-
 #include "base/assert.h"
+
+#include <sodium.h>
 
 namespace postern::accounts {
 
-CredentialCache::CredentialCache(const Clock& clock, std::chrono::seconds lifetime) : clock_(clock), lifetime_(lifetime) {
+CredentialCache::CredentialCache(const Clock& clock, std::chrono::seconds lifetime)
+    : clock_(clock), lifetime_(lifetime) {
   POSTERN_ASSERT(sodium_init() >= 0);
   randombytes_buf(key_.data(), key_.size());
 }
 
-CredentialCache::Digest CredentialCache::digest(AccountId account, std::string_view stored_hash, std::string_view password) const {
+CredentialCache::Digest CredentialCache::digest(AccountId account, std::string_view stored_hash,
+                                                std::string_view password) const {
   crypto_generichash_state state;
   Digest out{};
   const auto add = [&state](std::string_view part) {

@@ -1,17 +1,19 @@
 #include "accounts/directory.h"
 
-#include <algorithm>
-
 #include "accounts/password.h"
 #include "dkim/key.h"
+
+#include <algorithm>
 
 namespace postern::accounts {
 namespace {
 
 const std::vector<std::string> kSchema{
-    "CREATE TABLE accounts(id INTEGER PRIMARY KEY AUTOINCREMENT, address UNIQUE NOT NULL, hash NOT NULL, kind INTEGER NOT NULL DEFAULT 0,"
+    "CREATE TABLE accounts(id INTEGER PRIMARY KEY AUTOINCREMENT, address UNIQUE NOT NULL, hash NOT NULL, "
+    "kind INTEGER NOT NULL DEFAULT 0,"
     " suspended INTEGER NOT NULL DEFAULT 0);"
-    "CREATE TABLE aliases(address NOT NULL, account INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,"
+    "CREATE TABLE aliases(address NOT NULL, account INTEGER NOT NULL REFERENCES accounts(id) ON DELETE "
+    "CASCADE,"
     " PRIMARY KEY(address, account));"
     "CREATE TABLE domains(name PRIMARY KEY, selector NOT NULL, key NOT NULL);"};
 
@@ -25,9 +27,12 @@ std::string lower(std::string_view text) {
 
 const char* to_string(AccountClass kind) {
   switch (kind) {
-    case AccountClass::Person: return "person";
-    case AccountClass::App: return "app";
-    case AccountClass::Bulk: return "bulk";
+    case AccountClass::Person:
+      return "person";
+    case AccountClass::App:
+      return "app";
+    case AccountClass::Bulk:
+      return "bulk";
   }
   return "person";
 }
@@ -41,16 +46,21 @@ std::optional<AccountClass> parse_account_class(std::string_view text) {
 
 Result<std::string> normal_address(std::string_view address) {
   POSTERN_TRY(const std::vector<mail::Mailbox> boxes, mail::parse_address_list(address));
-  if (boxes.size() != 1 || boxes[0].text() != address) return fail(Errc::Malformed, "not a mail address: " + std::string(address));
+  if (boxes.size() != 1 || boxes[0].text() != address)
+    return fail(Errc::Malformed, "not a mail address: " + std::string(address));
   return lower(address);
 }
 
 Directory::Directory(store::Database database, const Options& options, const Clock& clock)
-    : database_(std::move(database)), clock_(clock), cache_(clock, options.login_cache), hashing_(options.hash_threads, options.hash_queue) {}
+    : database_(std::move(database)),
+      clock_(clock),
+      cache_(clock, options.login_cache),
+      hashing_(options.hash_threads, options.hash_queue) {}
 
 Directory::~Directory() = default;
 
-Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, const Options& options, const Clock& clock) {
+Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, const Options& options,
+                                                   const Clock& clock) {
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full));
   POSTERN_CHECK(database.migrate(kSchema));
   std::unique_ptr<Directory> directory(new Directory(std::move(database), options, clock));
@@ -73,14 +83,16 @@ Result<std::shared_ptr<const Directory::Snapshot>> Directory::current() {
 
 Result<std::shared_ptr<const Directory::Snapshot>> Directory::load() {
   auto fresh = std::make_shared<Snapshot>();
-  POSTERN_TRY(store::Statement accounts, database_.prepare("SELECT id,address,hash,kind,suspended FROM accounts"));
+  POSTERN_TRY(store::Statement accounts,
+              database_.prepare("SELECT id,address,hash,kind,suspended FROM accounts"));
   for (;;) {
     POSTERN_TRY(const bool row, accounts.step());
     if (!row) break;
     const AccountId id{accounts.integer(0)};
     const auto kind = static_cast<AccountClass>(std::clamp<std::int64_t>(accounts.integer(3), 0, 2));
     fresh->by_address.emplace(accounts.text(1), id);
-    fresh->accounts.emplace(id, Entry{{id, accounts.text(1), kind, accounts.integer(4) != 0}, accounts.text(2)});
+    fresh->accounts.emplace(id,
+                            Entry{{id, accounts.text(1), kind, accounts.integer(4) != 0}, accounts.text(2)});
   }
   POSTERN_TRY(store::Statement aliases, database_.prepare("SELECT address,account FROM aliases"));
   for (;;) {
@@ -152,13 +164,20 @@ std::optional<Domain> Directory::domain(std::string_view name) {
   return found->second;
 }
 
-Result<> Directory::change(std::string_view sql, const std::vector<std::string>& values, std::string_view missing) {
+Result<> Directory::change(std::string_view sql, const std::vector<std::string>& values,
+                           std::string_view missing) {
   const std::lock_guard lock(mutex_);
   POSTERN_TRY(store::Statement statement, database_.prepare(sql));
   switch (values.size()) {
-    case 1: statement.bind(std::string_view(values[0])); break;
-    case 2: statement.bind(std::string_view(values[0]), std::string_view(values[1])); break;
-    default: statement.bind(std::string_view(values[0]), std::string_view(values[1]), std::string_view(values[2])); break;
+    case 1:
+      statement.bind(std::string_view(values[0]));
+      break;
+    case 2:
+      statement.bind(std::string_view(values[0]), std::string_view(values[1]));
+      break;
+    default:
+      statement.bind(std::string_view(values[0]), std::string_view(values[1]), std::string_view(values[2]));
+      break;
   }
   Result<> done = statement.run();
   changed_here_ = true;
@@ -168,10 +187,12 @@ Result<> Directory::change(std::string_view sql, const std::vector<std::string>&
   return {};
 }
 
-Result<> Directory::add_account(const std::string& address, const std::string& password_hash, AccountClass kind) {
+Result<> Directory::add_account(const std::string& address, const std::string& password_hash,
+                                AccountClass kind) {
   POSTERN_TRY(const std::string name, normal_address(address));
   if (!known_hash(password_hash)) return fail(Errc::Malformed, "not a password hash that can be checked");
-  const std::string sql = "INSERT INTO accounts(address,hash,kind) VALUES(?,?," + std::to_string(static_cast<int>(kind)) + ")";
+  const std::string sql =
+      "INSERT INTO accounts(address,hash,kind) VALUES(?,?," + std::to_string(static_cast<int>(kind)) + ")";
   return change(sql, {name, password_hash}, "");
 }
 
@@ -183,8 +204,9 @@ Result<> Directory::set_password_hash(const std::string& address, const std::str
 
 Result<> Directory::set_suspended(const std::string& address, bool suspended) {
   POSTERN_TRY(const std::string name, normal_address(address));
-  return change(suspended ? "UPDATE accounts SET suspended=1 WHERE address=?" : "UPDATE accounts SET suspended=0 WHERE address=?", {name},
-                "no account " + name);
+  return change(suspended ? "UPDATE accounts SET suspended=1 WHERE address=?"
+                          : "UPDATE accounts SET suspended=0 WHERE address=?",
+                {name}, "no account " + name);
 }
 
 Result<> Directory::remove_account(const std::string& address) {
@@ -203,7 +225,8 @@ Result<std::vector<Account>> Directory::accounts() {
 Result<> Directory::add_alias(const std::string& address, const std::string& account) {
   POSTERN_TRY(const std::string name, normal_address(address));
   POSTERN_TRY(const std::string owner, normal_address(account));
-  return change("INSERT INTO aliases(address,account) SELECT ?1,id FROM accounts WHERE address=?2", {name, owner}, "no account " + owner);
+  return change("INSERT INTO aliases(address,account) SELECT ?1,id FROM accounts WHERE address=?2",
+                {name, owner}, "no account " + owner);
 }
 
 Result<> Directory::remove_alias(const std::string& address) {
@@ -215,7 +238,8 @@ Result<std::vector<Alias>> Directory::aliases() {
   POSTERN_TRY(const auto snapshot, current());
   std::vector<Alias> all;
   for (const auto& [address, owners] : snapshot->aliases) {
-    for (const std::int64_t owner : owners) all.push_back({address, snapshot->accounts.at(AccountId{owner}).account.address});
+    for (const std::int64_t owner : owners)
+      all.push_back({address, snapshot->accounts.at(AccountId{owner}).account.address});
   }
   std::sort(all.begin(), all.end(), [](const Alias& a, const Alias& b) { return a.address < b.address; });
   return all;
@@ -223,11 +247,13 @@ Result<std::vector<Alias>> Directory::aliases() {
 
 Result<> Directory::add_domain(const Domain& domain) {
   const std::string name = lower(domain.name);
-  if (name.find('.') == std::string::npos || name.find('@') != std::string::npos || !normal_address("a@" + name)) {
+  if (name.find('.') == std::string::npos || name.find('@') != std::string::npos ||
+      !normal_address("a@" + name)) {
     return fail(Errc::Malformed, "not a domain: " + domain.name);
   }
   POSTERN_CHECK(dkim::SigningKey::from_pem(domain.key_pem));
-  return change("INSERT INTO domains(name,selector,key) VALUES(?,?,?)", {name, domain.selector, domain.key_pem}, "");
+  return change("INSERT INTO domains(name,selector,key) VALUES(?,?,?)",
+                {name, domain.selector, domain.key_pem}, "");
 }
 
 Result<> Directory::remove_domain(const std::string& name) {

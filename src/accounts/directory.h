@@ -1,5 +1,11 @@
 #pragma once
 
+#include "accounts/credential_cache.h"
+#include "base/options.h"
+#include "mail/address.h"
+#include "net/offload.h"
+#include "store/sqlite.h"
+
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -10,12 +16,6 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
-
-#include "accounts/credential_cache.h"
-#include "base/options.h"
-#include "mail/address.h"
-#include "net/offload.h"
-#include "store/sqlite.h"
 
 namespace postern::accounts {
 
@@ -30,8 +30,10 @@ struct Options {
     return std::tuple{
         field("login_cache", &Options::login_cache, seconds{0}, seconds{3600}, Reload::Restart,
               "How long a password that was right need not be hashed again."),
-        field("hash_threads", &Options::hash_threads, 1, 64, Reload::Restart, "Threads that check passwords."),
-        field("hash_queue", &Options::hash_queue, 1, 100'000, Reload::Restart, "Password checks that may wait."),
+        field("hash_threads", &Options::hash_threads, 1, 64, Reload::Restart,
+              "Threads that check passwords."),
+        field("hash_queue", &Options::hash_queue, 1, 100'000, Reload::Restart,
+              "Password checks that may wait."),
     };
   }
 };
@@ -64,25 +66,28 @@ struct Alias {
 /// Owns     directory.db. Several processes may change it; every change is seen by the next question.
 /// Threads  safe from any thread.
 /// Durable  each verb is, when it returns.
-/// Errors   NotFound, Denied (it exists already, or is still in use), Malformed (no address, no key), Unavailable.
+/// Errors   NotFound, Denied (it exists already, or is still in use), Malformed (no address, no key),
+/// Unavailable.
 class Directory {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Directory>> open(const std::string& path, const Options& options, const Clock& clock);
+  [[nodiscard]] static Result<std::unique_ptr<Directory>> open(const std::string& path,
+                                                               const Options& options, const Clock& clock);
   ~Directory();
 
-  /// Who logs in with these: Denied when name or password is wrong or the account suspended, Unavailable when that cannot be
-  /// told now. An unknown name takes as long as a wrong password.
+  /// Who logs in with these: Denied when name or password is wrong or the account suspended, Unavailable when
+  /// that cannot be told now. An unknown name takes as long as a wrong password.
   net::Task<Result<Account>> authenticate(net::Loop& loop, std::string name, std::string password);
   /// The account as it is now; sessions ask before each message, so that a suspension takes effect at once.
   [[nodiscard]] std::optional<Account> find(AccountId id);
 
-  /// Whether the account owns `mailbox`: its own address (with any +tag), an alias, or an address of a domain that is its.
-  /// Case does not matter: these are our own addresses.
+  /// Whether the account owns `mailbox`: its own address (with any +tag), an alias, or an address of a domain
+  /// that is its. Case does not matter: these are our own addresses.
   [[nodiscard]] bool may_send_as(AccountId id, const mail::Mailbox& mailbox);
   /// The domain that `name` is, if we sign for it.
   [[nodiscard]] std::optional<Domain> domain(std::string_view name);
 
-  [[nodiscard]] Result<> add_account(const std::string& address, const std::string& password_hash, AccountClass kind);
+  [[nodiscard]] Result<> add_account(const std::string& address, const std::string& password_hash,
+                                     AccountClass kind);
   [[nodiscard]] Result<> set_password_hash(const std::string& address, const std::string& password_hash);
   [[nodiscard]] Result<> set_suspended(const std::string& address, bool suspended);
   [[nodiscard]] Result<> remove_account(const std::string& address);
@@ -109,7 +114,8 @@ class Directory {
   Directory(store::Database database, const Options& options, const Clock& clock);
   [[nodiscard]] Result<std::shared_ptr<const Snapshot>> current();
   [[nodiscard]] Result<std::shared_ptr<const Snapshot>> load();
-  [[nodiscard]] Result<> change(std::string_view sql, const std::vector<std::string>& values, std::string_view missing);
+  [[nodiscard]] Result<> change(std::string_view sql, const std::vector<std::string>& values,
+                                std::string_view missing);
 
   std::mutex mutex_;
   store::Database database_;

@@ -1,13 +1,12 @@
 #include "accounts/directory.h"
 
+#include "accounts/password.h"
+#include "dkim/key.h"
+
+#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
-
-#include <gtest/gtest.h>
-
-#include "accounts/password.h"
-#include "dkim/key.h"
 
 namespace postern::accounts {
 namespace {
@@ -71,7 +70,8 @@ TEST_F(DirectoryTest, ImportedCryptHashesAreChecked) {
   ASSERT_TRUE(directory_->add_account("old@example.org", "{CRYPT}" + sha512, AccountClass::App));
   EXPECT_TRUE(login("old@example.org", "password"));
   EXPECT_FALSE(login("old@example.org", "Password"));
-  EXPECT_EQ(directory_->add_account("x@example.org", "plaintext", AccountClass::App).error().code, Errc::Malformed);
+  EXPECT_EQ(directory_->add_account("x@example.org", "plaintext", AccountClass::App).error().code,
+            Errc::Malformed);
 }
 
 TEST_F(DirectoryTest, RightsFollowAddressAliasesAndDomains) {
@@ -92,8 +92,10 @@ TEST_F(DirectoryTest, RightsFollowAddressAliasesAndDomains) {
 }
 
 TEST_F(DirectoryTest, SaysWhatIsWrong) {
-  EXPECT_EQ(directory_->add_account("alice@example.org", *hash_password("x"), AccountClass::App).error().code, Errc::Denied);
-  EXPECT_EQ(directory_->add_account("alice", *hash_password("x"), AccountClass::App).error().code, Errc::Malformed);
+  EXPECT_EQ(directory_->add_account("alice@example.org", *hash_password("x"), AccountClass::App).error().code,
+            Errc::Denied);
+  EXPECT_EQ(directory_->add_account("alice", *hash_password("x"), AccountClass::App).error().code,
+            Errc::Malformed);
   EXPECT_EQ(directory_->remove_account("bob@example.org").error().code, Errc::NotFound);
   EXPECT_EQ(directory_->add_alias("a@b.c", "bob@example.org").error().code, Errc::NotFound);
   EXPECT_EQ(directory_->add_domain({"localhost", "s", ""}).error().code, Errc::Malformed);

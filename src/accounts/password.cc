@@ -39,7 +39,8 @@ Result<std::string> hash_password(std::string_view password) {
 
 bool password_matches(std::string_view password, const std::string& hash) {
   const std::string bare = without_scheme(hash);
-  if (bare.starts_with(kArgon)) return crypto_pwhash_str_verify(bare.c_str(), password.data(), password.size()) == 0;
+  if (bare.starts_with(kArgon))
+    return crypto_pwhash_str_verify(bare.c_str(), password.data(), password.size()) == 0;
   if (password.find('\0') != std::string_view::npos) return false;
   return crypt_matches(std::string(password), bare);
 }

@@ -1,17 +1,18 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <string>
 #include <string_view>
 
-#include "base/result.h"
-
 namespace postern::accounts {
 
-/// Argon2id with libsodium's interactive cost (64 MiB), "$argon2id$...". Takes tens of milliseconds. Error: Unavailable.
+/// Argon2id with libsodium's interactive cost (64 MiB), "$argon2id$...". Takes tens of milliseconds. Error:
+/// Unavailable.
 [[nodiscard]] Result<std::string> hash_password(std::string_view password);
 
-/// Whether `password` belongs to `hash`: Argon2, or any crypt(3) hash that libxcrypt knows ("$6$", "$y$", "$2b$"...),
-/// with or without Dovecot's {CRYPT}-like prefix. As slow as the hash asks for.
+/// Whether `password` belongs to `hash`: Argon2, or any crypt(3) hash that libxcrypt knows ("$6$", "$y$",
+/// "$2b$"...), with or without Dovecot's {CRYPT}-like prefix. As slow as the hash asks for.
 [[nodiscard]] bool password_matches(std::string_view password, const std::string& hash);
 
 /// Whether password_matches() can ever say yes to `hash`: what an import accepts.

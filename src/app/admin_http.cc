@@ -8,7 +8,9 @@ constexpr int kMaxHeaders = 100;
 constexpr std::chrono::seconds kDeadline{10};
 
 std::string response(const char* status, const std::string& body) {
-  return std::string("HTTP/1.1 ") + status + "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nConnection: close\r\nContent-Length: " +
+  return std::string("HTTP/1.1 ") + status +
+         "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nConnection: "
+         "close\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 

@@ -1,16 +1,16 @@
 #include "app/dev.h"
 
-#include <sys/stat.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include "accounts/directory.h"
 #include "accounts/password.h"
 #include "dkim/key.h"
 #include "net/listener.h"
 #include "net/local_ca.h"
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace postern::app {
 namespace {
@@ -36,7 +36,8 @@ bool can_listen(std::uint16_t port) {
 
 Result<> make_certificate(const DevSetup& setup) {
   if (std::filesystem::exists(setup.directory + "/key.pem")) return {};
-  POSTERN_TRY(const net::LocalCa made, net::make_local_ca({"localhost", "mail.demo.example", "127.0.0.1", "::1"}, kLifetime));
+  POSTERN_TRY(const net::LocalCa made,
+              net::make_local_ca({"localhost", "mail.demo.example", "127.0.0.1", "::1"}, kLifetime));
   POSTERN_CHECK(write_private(setup.ca_file, made.ca_certificate));
   POSTERN_CHECK(write_private(setup.directory + "/certificate.pem", made.certificate));
   return write_private(setup.directory + "/key.pem", made.key);
@@ -45,7 +46,8 @@ Result<> make_certificate(const DevSetup& setup) {
 Result<> make_account(DevSetup& setup) {
   const SystemClock clock;
   const accounts::Options options;
-  POSTERN_TRY(const auto directory, accounts::Directory::open(setup.directory + "/directory.db", options, clock));
+  POSTERN_TRY(const auto directory,
+              accounts::Directory::open(setup.directory + "/directory.db", options, clock));
   if (!directory->domain(kDomain)) {
     POSTERN_TRY(const dkim::SigningKey key, dkim::SigningKey::generate(2048));
     POSTERN_CHECK(directory->add_domain({kDomain, "dev", key.pem()}));
@@ -65,7 +67,8 @@ Result<> make_account(DevSetup& setup) {
 }  // namespace
 
 std::string default_dev_directory() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') return std::string(state) + "/postern-dev";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0')
+    return std::string(state) + "/postern-dev";
   const char* home = std::getenv("HOME");
   return std::string(home == nullptr ? "." : home) + "/.local/state/postern-dev";
 }
@@ -84,26 +87,33 @@ Result<DevSetup> prepare_dev(const std::string& directory) {
   POSTERN_CHECK(make_certificate(setup));
   POSTERN_CHECK(make_account(setup));
   POSTERN_CHECK(write_private(
-      setup.config_path, "# Made by postern dev at each start.\nhostname = \"mail.demo.example\"\ndata_dir = \"" + directory +
-                             "\"\n[listen]\nsubmission = [\"127.0.0.1:" + std::to_string(setup.submission_port) +
-                             "\"]\nsubmissions = [\"127.0.0.1:" + std::to_string(setup.submissions_port) +
-                             "\"]\nadmin = [\"127.0.0.1:0\"]\n[tls]\ncertificate = \"" + directory + "/certificate.pem\"\nkey = \"" + directory +
-                             "/key.pem\"\n[delivery]\nmode = \"sandbox\"\n[submission]\npostmaster = \"demo@demo.example\"\n"));
+      setup.config_path,
+      "# Made by postern dev at each start.\nhostname = \"mail.demo.example\"\ndata_dir = \"" + directory +
+          "\"\n[listen]\nsubmission = [\"127.0.0.1:" + std::to_string(setup.submission_port) +
+          "\"]\nsubmissions = [\"127.0.0.1:" + std::to_string(setup.submissions_port) +
+          "\"]\nadmin = [\"127.0.0.1:0\"]\n[tls]\ncertificate = \"" + directory +
+          "/certificate.pem\"\nkey = \"" + directory +
+          "/key.pem\"\n[delivery]\nmode = \"sandbox\"\n[submission]\npostmaster = \"demo@demo.example\"\n"));
   return setup;
 }
 
 std::string dev_greeting(const DevSetup& setup) {
   const std::string login = setup.account + ":" + setup.password;
   std::string out = "Postern for developers: outgoing mail is kept in a sandbox, nothing is sent.\n";
-  if (setup.submission_port != 587 || setup.submissions_port != 465) out += "Ports 587 and 465 are not to be had here; using others.\n";
-  out += "\nSend a mail on " + std::to_string(setup.submission_port) + " (STARTTLS):\n  swaks --server 127.0.0.1:" +
-         std::to_string(setup.submission_port) + " --tls --auth PLAIN --auth-user " + setup.account + " --auth-password " + setup.password +
+  if (setup.submission_port != 587 || setup.submissions_port != 465)
+    out += "Ports 587 and 465 are not to be had here; using others.\n";
+  out += "\nSend a mail on " + std::to_string(setup.submission_port) +
+         " (STARTTLS):\n  swaks --server 127.0.0.1:" + std::to_string(setup.submission_port) +
+         " --tls --auth PLAIN --auth-user " + setup.account + " --auth-password " + setup.password +
          " --from " + setup.account + " --to friend@example.net\n";
   out += "\nor on " + std::to_string(setup.submissions_port) + " (TLS):\n  printf 'From: " + setup.account +
-         "\\r\\nTo: friend@example.net\\r\\nSubject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl --url smtps://localhost:" +
-         std::to_string(setup.submissions_port) + " --cacert " + setup.ca_file + " --user " + login + " --mail-from " + setup.account +
-         " --mail-rcpt friend@example.net --upload-file -\n";
-  out += "\nSee what came out, with its DKIM signature checked:\n  postern sandbox ls\n  postern sandbox show ID\n\n";
+         "\\r\\nTo: friend@example.net\\r\\nSubject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl --url "
+         "smtps://localhost:" +
+         std::to_string(setup.submissions_port) + " --cacert " + setup.ca_file + " --user " + login +
+         " --mail-from " + setup.account + " --mail-rcpt friend@example.net --upload-file -\n";
+  out +=
+      "\nSee what came out, with its DKIM signature checked:\n  postern sandbox ls\n  postern sandbox show "
+      "ID\n\n";
   return out;
 }
 

@@ -1,16 +1,17 @@
 #pragma once
 
-#include <string>
-
 #include "base/result.h"
+
+#include <string>
 
 namespace postern::app {
 
-/// Where `postern dev` keeps its state unless told otherwise: $XDG_STATE_HOME/postern-dev or ~/.local/state/postern-dev.
+/// Where `postern dev` keeps its state unless told otherwise: $XDG_STATE_HOME/postern-dev or
+/// ~/.local/state/postern-dev.
 [[nodiscard]] std::string default_dev_directory();
 
-/// What a developer's server needs, made once and found again: configuration, certificate of a local CA, a demo domain with its
-/// key, a demo account.
+/// What a developer's server needs, made once and found again: configuration, certificate of a local CA, a
+/// demo domain with its key, a demo account.
 struct DevSetup {
   std::string directory;
   std::string config_path;

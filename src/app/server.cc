@@ -1,12 +1,5 @@
 #include "app/server.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <thread>
-
 #include "app/admin_http.h"
 #include "app/service_manager.h"
 #include "app/signals.h"
@@ -14,6 +7,13 @@
 #include "delivery/dispatcher.h"
 #include "store/file_lock.h"
 #include "submission/server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 namespace postern::app {
 namespace {
@@ -40,18 +40,23 @@ struct Worker {
 /// Everything that runs, declared in the order in which it is built; destruction is the reverse.
 class Server {
  public:
-  explicit Server(const config::Config& config) : config_(config), history_path_(config.data_dir + "/history.db") {}
+  explicit Server(const config::Config& config)
+      : config_(config), history_path_(config.data_dir + "/history.db") {}
 
   Result<> build() {
     POSTERN_CHECK(open_stores());
     POSTERN_CHECK(open_tls());
-    intake_.emplace(intake::Services{config_.hostname, config_.intake, clock_, *directory_, *limits_, *queue_, *history_});
-    submission_.emplace(submission::Services{config_.submission, config_.hostname, clock_, tls_, *directory_, *limits_, *lockout_, *queue_, *intake_});
+    intake_.emplace(intake::Services{config_.hostname, config_.intake, clock_, *directory_, *limits_, *queue_,
+                                     *history_});
+    submission_.emplace(submission::Services{config_.submission, config_.hostname, clock_, tls_, *directory_,
+                                             *limits_, *lockout_, *queue_, *intake_});
     const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
     for (unsigned i = 0; i < cores; ++i) {
       workers_.push_back(std::make_unique<Worker>());
-      POSTERN_TRY(workers_.back()->resolver, dns::UnboundResolver::create(workers_.back()->loop, config_.dns));
-      workers_.back()->submission = std::make_unique<submission::Server>(workers_.back()->loop, *submission_, count_);
+      POSTERN_TRY(workers_.back()->resolver,
+                  dns::UnboundResolver::create(workers_.back()->loop, config_.dns));
+      workers_.back()->submission =
+          std::make_unique<submission::Server>(workers_.back()->loop, *submission_, count_);
     }
     POSTERN_CHECK(build_delivery());
     POSTERN_CHECK(listen());
@@ -82,7 +87,8 @@ class Server {
     if (error) return fail(Errc::Unavailable, config_.data_dir + ": " + error.message());
     POSTERN_TRY(store::FileLock lock, store::FileLock::take(config_.data_dir + "/lock"));
     lock_.emplace(std::move(lock));
-    POSTERN_TRY(directory_, accounts::Directory::open(config_.data_dir + "/directory.db", config_.accounts, clock_));
+    POSTERN_TRY(directory_,
+                accounts::Directory::open(config_.data_dir + "/directory.db", config_.accounts, clock_));
     POSTERN_TRY(auto class_limits, config_.class_limits());
     limits_ = std::make_unique<guard::Limits>(std::move(class_limits), clock_);
     lockout_ = std::make_unique<guard::Lockout>(config_.lockout, clock_);
@@ -93,7 +99,8 @@ class Server {
 
   Result<> open_tls() {
     if (config_.tls.certificate.empty()) {
-      log::Event(log::Level::Warning, "tls.not_configured").with("effect", "no login and no mail is possible");
+      log::Event(log::Level::Warning, "tls.not_configured")
+          .with("effect", "no login and no mail is possible");
       return {};
     }
     POSTERN_TRY(tls_, net::TlsServer::load({{config_.tls.certificate, config_.tls.key}}));
@@ -119,7 +126,8 @@ class Server {
     if (settings.manners.tls != delivery::TlsPolicy::None) {
       const bool required = settings.manners.tls == delivery::TlsPolicy::Required;
       POSTERN_TRY(settings.manners.tls_client,
-                  net::TlsClient::create({required ? net::TlsClient::Verify::Require : net::TlsClient::Verify::None, ca_file}));
+                  net::TlsClient::create(
+                      {required ? net::TlsClient::Verify::Require : net::TlsClient::Verify::None, ca_file}));
     }
     return settings;
   }
@@ -136,17 +144,21 @@ class Server {
     for (auto& worker : workers_) places.push_back({worker->loop, *worker->resolver});
     dispatcher_ = std::make_unique<delivery::Dispatcher>(
         std::move(settings),
-        delivery::Services{*queue_, *history_, *signer_, clock_, *delivery_metrics_,
-                           [this](net::Loop& loop, std::string recipient, std::string content, bool smtputf8) {
-                             return intake::enqueue_generated(loop, *intake_, std::move(recipient), report_domain(), std::move(content), smtputf8);
-                           }},
+        delivery::Services{
+            *queue_, *history_, *signer_, clock_, *delivery_metrics_,
+            [this](net::Loop& loop, std::string recipient, std::string content, bool smtputf8) {
+              return intake::enqueue_generated(loop, *intake_, std::move(recipient), report_domain(),
+                                               std::move(content), smtputf8);
+            }},
         places);
     return {};
   }
 
-  /// Who signs our reports: the host's own domain or the first parent that we have a key for; "" when there is none.
+  /// Who signs our reports: the host's own domain or the first parent that we have a key for; "" when there
+  /// is none.
   std::string report_domain() const {
-    for (std::string name = config_.hostname; name.find('.') != std::string::npos; name.erase(0, name.find('.') + 1)) {
+    for (std::string name = config_.hostname; name.find('.') != std::string::npos;
+         name.erase(0, name.find('.') + 1)) {
       if (directory_->domain(name)) return name;
     }
     return {};
@@ -155,7 +167,8 @@ class Server {
   Result<> listen() {
     std::vector<InheritedSocket> inherited = take_inherited_sockets();
     for (const InheritedSocket& socket : inherited) {
-      const auto mode = socket.name == "submissions" ? submission::Mode::Implicit : submission::Mode::StartTls;
+      const auto mode =
+          socket.name == "submissions" ? submission::Mode::Implicit : submission::Mode::StartTls;
       for (auto& worker : workers_) {
         POSTERN_TRY(auto listener, net::Listener::adopt(worker->loop, ::dup(socket.fd)));
         note(mode == submission::Mode::Implicit ? submissions_ports_ : submission_ports_, *listener);
@@ -172,18 +185,22 @@ class Server {
       POSTERN_TRY(const net::Endpoint endpoint, net::Endpoint::parse(text));
       POSTERN_TRY(auto listener, net::Listener::open(first, endpoint));
       note(admin_ports_, *listener);
-      listener->serve([this, &first](net::Stream stream) { first.spawn(serve_admin_request(std::move(stream), answers_, clock_)); });
+      listener->serve([this, &first](net::Stream stream) {
+        first.spawn(serve_admin_request(std::move(stream), answers_, clock_));
+      });
       workers_.front()->admin.push_back(std::move(listener));
     }
     return {};
   }
 
-  Result<> open_all(const std::vector<std::string>& addresses, submission::Mode mode, std::vector<std::uint16_t>& ports) {
+  Result<> open_all(const std::vector<std::string>& addresses, submission::Mode mode,
+                    std::vector<std::uint16_t>& ports) {
     for (const std::string& text : addresses) {
       POSTERN_TRY(net::Endpoint endpoint, net::Endpoint::parse(text));
       for (auto& worker : workers_) {
         POSTERN_TRY(auto listener, net::Listener::open(worker->loop, endpoint));
-        endpoint = net::Endpoint{endpoint.ip, listener->local().port};  // port 0: the others share the first one's
+        endpoint =
+            net::Endpoint{endpoint.ip, listener->local().port};  // port 0: the others share the first one's
         note(ports, *listener);
         worker->submission->add(std::move(listener), mode);
       }
@@ -204,13 +221,15 @@ class Server {
     };
     const std::string path = config_.data_dir + "/listening.json";
     std::ofstream(path + ".new") << "{\"pid\":" << ::getpid() << ",\"submission\":" << list(submission_ports_)
-                                 << ",\"submissions\":" << list(submissions_ports_) << ",\"admin\":" << list(admin_ports_) << "}\n";
+                                 << ",\"submissions\":" << list(submissions_ports_)
+                                 << ",\"admin\":" << list(admin_ports_) << "}\n";
     std::error_code ignored;
     std::filesystem::rename(path + ".new", path, ignored);
   }
 
   std::string not_ready_because() const {
-    if (const std::string why = queue_->unavailable_because(); !why.empty()) return "the queue cannot be written: " + why;
+    if (const std::string why = queue_->unavailable_because(); !why.empty())
+      return "the queue cannot be written: " + why;
     if (!tls_) return "no certificate is configured";
     if (tls_->expires_at() <= clock_.now()) return "the certificate has expired";
     return {};
@@ -222,7 +241,8 @@ class Server {
     if (!fresh) {
       log::Event(log::Level::Error, "server.reload_refused").with("why", fresh.error().detail);
     } else {
-      log::Event(log::Level::Info, "server.reloaded").with("note", "options take effect at the next start; certificates now");
+      log::Event(log::Level::Info, "server.reloaded")
+          .with("note", "options take effect at the next start; certificates now");
     }
     notify_service_manager("READY=1");
   }
@@ -251,7 +271,8 @@ class Server {
     for (auto& worker : workers_) worker->loop.post([&worker] { worker->submission->stop(); });
     std::atomic<bool> done{false};
     workers_.front()->loop.spawn(stop_delivery(workers_.front()->loop, deadline, done));
-    while (!done && clock_.steady_now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    while (!done && clock_.steady_now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
     for (auto& worker : workers_) worker->loop.stop();
     for (auto& worker : workers_) worker->thread.join();
     for (auto& worker : workers_) worker->loop.abandon_tasks();

@@ -58,7 +58,8 @@ void notify_service_manager(std::string_view state) {
   if (fd < 0) return;
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   // The service manager may be gone; a server that serves mail does not care.
-  static_cast<void>(sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length));
+  static_cast<void>(sendto(fd, state.data(), state.size(), MSG_NOSIGNAL,
+                           reinterpret_cast<const sockaddr*>(&address), length));
   close(fd);
 }
 

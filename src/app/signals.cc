@@ -26,9 +26,12 @@ Request Signals::wait(std::chrono::milliseconds at_most) {
   const timespec timeout{.tv_sec = at_most.count() / 1000, .tv_nsec = at_most.count() % 1000 * 1'000'000};
   switch (sigtimedwait(&set, nullptr, &timeout)) {
     case SIGTERM:
-    case SIGINT: return Request::Stop;
-    case SIGHUP: return Request::Reload;
-    default: return Request::None;
+    case SIGINT:
+      return Request::Stop;
+    case SIGHUP:
+      return Request::Reload;
+    default:
+      return Request::None;
   }
 }
 

@@ -21,7 +21,8 @@ TEST(Rfc4648Section10, EncodesAndDecodesTheVectors) {
 }
 
 TEST(Rfc4954Section4, RefusesWhatIsNotExactlyBase64) {
-  for (const char* bad : {"A", "AA", "AAA", "AAA=BBB=", "=AAA", "A A=", "AAA\r", "AA=A", "====", "A===", "Zh=="}) {
+  for (const char* bad :
+       {"A", "AA", "AAA", "AAA=BBB=", "=AAA", "A A=", "AAA\r", "AA=A", "====", "A===", "Zh=="}) {
     const Result<std::string> got = base64_decode(bad);
     ASSERT_FALSE(got) << bad;
     EXPECT_EQ(got.error().code, Errc::Malformed) << bad;

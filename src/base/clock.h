@@ -32,7 +32,9 @@ class FakeClock final : public Clock {
  public:
   explicit FakeClock(TimePoint start = TimePoint{std::chrono::milliseconds{1'700'000'000'000}})
       : now_ms_(start.time_since_epoch().count()) {}
-  [[nodiscard]] TimePoint now() const override { return TimePoint{std::chrono::milliseconds{now_ms_.load()}}; }
+  [[nodiscard]] TimePoint now() const override {
+    return TimePoint{std::chrono::milliseconds{now_ms_.load()}};
+  }
   [[nodiscard]] SteadyTime steady_now() const override {
     return SteadyTime{std::chrono::milliseconds{now_ms_.load()}};
   }

@@ -40,5 +40,7 @@ template <class Tag>
 
 template <class Tag>
 struct std::hash<postern::StrongId<Tag>> {
-  std::size_t operator()(postern::StrongId<Tag> id) const noexcept { return std::hash<std::int64_t>{}(id.value); }
+  std::size_t operator()(postern::StrongId<Tag> id) const noexcept {
+    return std::hash<std::int64_t>{}(id.value);
+  }
 };

@@ -1,6 +1,8 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,9 +11,6 @@
 #include <atomic>
 #include <cstring>
 #include <mutex>
-
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 
 namespace postern::log {
 namespace {
@@ -36,10 +35,14 @@ std::shared_ptr<Sink> current_sink() {
 
 constexpr std::string_view level_name(Level level) {
   switch (level) {
-    case Level::Debug: return "debug";
-    case Level::Info: return "info";
-    case Level::Warning: return "warning";
-    case Level::Error: return "error";
+    case Level::Debug:
+      return "debug";
+    case Level::Info:
+      return "info";
+    case Level::Warning:
+      return "warning";
+    case Level::Error:
+      return "error";
   }
   return "info";
 }
@@ -47,10 +50,14 @@ constexpr std::string_view level_name(Level level) {
 /// RFC 5424 severities, which journald shares.
 constexpr char priority(Level level) {
   switch (level) {
-    case Level::Debug: return '7';
-    case Level::Info: return '6';
-    case Level::Warning: return '4';
-    case Level::Error: return '3';
+    case Level::Debug:
+      return '7';
+    case Level::Info:
+      return '6';
+    case Level::Warning:
+      return '4';
+    case Level::Error:
+      return '3';
   }
   return '6';
 }
@@ -60,7 +67,8 @@ class StderrSink final : public Sink {
   void write(Level /*level*/, std::string_view json_line) override {
     std::string line(json_line);
     line += '\n';
-    // One write(2) a line: lines of several threads never mix. A closed standard error is nobody's to be told.
+    // One write(2) a line: lines of several threads never mix. A closed standard error is nobody's to be
+    // told.
     std::string_view rest = line;
     while (!rest.empty()) {
       const ssize_t n = ::write(STDERR_FILENO, rest.data(), rest.size());
@@ -70,7 +78,8 @@ class StderrSink final : public Sink {
   }
 };
 
-/// journald's native protocol: KEY=VALUE lines in one datagram. The line holds no newline, so no binary form is needed.
+/// journald's native protocol: KEY=VALUE lines in one datagram. The line holds no newline, so no binary form
+/// is needed.
 class JournaldSink final : public Sink {
  public:
   explicit JournaldSink(int fd) : fd_(fd) {}
@@ -125,7 +134,8 @@ void append_json_escaped(std::string& out, std::string_view text) {
       const std::size_t length = c < 0x80 ? 0 : utf8_length(text.substr(i));
       const bool c1_control = length == 2 && c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
       if (length == 0 || c1_control) {
-        fmt::format_to(std::back_inserter(out), "\\u{:04x}", c1_control ? static_cast<unsigned char>(text[i + 1]) : c);
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}",
+                       c1_control ? static_cast<unsigned char>(text[i + 1]) : c);
         i += length == 0 ? 1 : length;
       } else {
         out.append(text, i, length);
@@ -166,7 +176,8 @@ Event::Event(Level level, std::string_view event) : level_(level), enabled_(log:
   const TimePoint now = SystemClock().now();
   const auto millis = now.time_since_epoch().count() % 1000;
   line_ = fmt::format(R"({{"t":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","event":")",
-                      fmt::gmtime(std::chrono::time_point_cast<std::chrono::seconds>(now)), millis, level_name(level));
+                      fmt::gmtime(std::chrono::time_point_cast<std::chrono::seconds>(now)), millis,
+                      level_name(level));
   append_json_escaped(line_, event);
   line_ += '"';
 }

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/ids.h"
+
 #include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "base/clock.h"
-#include "base/ids.h"
 
 namespace postern::log {
 
@@ -23,7 +23,8 @@ class Sink {
 };
 
 /// Installed once by the composition root before threads start; default: JSON lines on standard error.
-/// The only process-wide state in Postern (decision 0003): a logger handed through every constructor buys nothing.
+/// The only process-wide state in Postern (decision 0003): a logger handed through every constructor buys
+/// nothing.
 void set_sink(std::shared_ptr<Sink> sink);
 void set_level(Level level);
 [[nodiscard]] bool enabled(Level level);
@@ -48,8 +49,7 @@ class Event {
   Event& with(std::string_view key, const std::string& value) { return with(key, std::string_view(value)); }
   Event& with(std::string_view key, bool value);
   template <std::integral I>
-    requires(!std::same_as<I, bool>)
-  Event& with(std::string_view key, I value) {
+  requires(!std::same_as<I, bool>) Event& with(std::string_view key, I value) {
     return with_number(key, static_cast<std::int64_t>(value));
   }
   template <class Tag>

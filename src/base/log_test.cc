@@ -1,8 +1,8 @@
 #include "base/log.h"
 
-#include <vector>
-
 #include <gtest/gtest.h>
+
+#include <vector>
 
 namespace postern::log {
 namespace {
@@ -42,14 +42,20 @@ TEST(Log, WritesOneJsonObjectPerEvent) {
   auto sink = std::make_shared<Lines>();
   set_sink(sink);
   set_level(Level::Info);
-  Event(Level::Info, "queue.accepted").with("queue_id", QueueId{31}).with("size", 12).with("tls", true).with("who", "a\"b");
+  Event(Level::Info, "queue.accepted")
+      .with("queue_id", QueueId{31})
+      .with("size", 12)
+      .with("tls", true)
+      .with("who", "a\"b");
   Event(Level::Debug, "not.shown").with("x", 1);
   set_sink(nullptr);
   ASSERT_EQ(sink->lines.size(), 1U);
   const std::string& line = sink->lines[0];
   EXPECT_EQ(line.substr(0, 6), "{\"t\":\"");
-  EXPECT_NE(line.find(R"("level":"info","event":"queue.accepted","queue_id":"000000000000Z","size":12,"tls":true,"who":"a\"b"})"),
-            std::string::npos)
+  EXPECT_NE(
+      line.find(
+          R"("level":"info","event":"queue.accepted","queue_id":"000000000000Z","size":12,"tls":true,"who":"a\"b"})"),
+      std::string::npos)
       << line;
 }
 

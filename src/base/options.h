@@ -9,9 +9,9 @@ namespace postern {
 enum class Reload { Live, Restart };
 
 /// One configurable value of a module's Options: key, member, bounds, help. The one place where an option is
-/// declared; config/ makes the TOML loader, the bounds check, `config explain` and docs/generated/options.md of it.
-/// Types understood: bool, unsigned integers, Bytes, std::chrono durations, std::string, std::vector<std::string>,
-/// and enums that have `option_names(E)` (an array of pairs, found by ADL).
+/// declared; config/ makes the TOML loader, the bounds check, `config explain` and docs/generated/options.md
+/// of it. Types understood: bool, unsigned integers, Bytes, std::chrono durations, std::string,
+/// std::vector<std::string>, and enums that have `option_names(E)` (an array of pairs, found by ADL).
 template <class Struct, class T>
 struct Field {
   const char* name;

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <tl/expected.hpp>
+
 #include <string>
 #include <utility>
-
-#include <tl/expected.hpp>
 
 namespace postern {
 
@@ -22,15 +22,24 @@ enum class Errc {
 
 [[nodiscard]] constexpr const char* to_string(Errc code) {
   switch (code) {
-    case Errc::Malformed: return "malformed";
-    case Errc::Denied: return "denied";
-    case Errc::NotFound: return "not_found";
-    case Errc::Exhausted: return "exhausted";
-    case Errc::Unavailable: return "unavailable";
-    case Errc::Timeout: return "timeout";
-    case Errc::Closed: return "closed";
-    case Errc::Corrupt: return "corrupt";
-    case Errc::Internal: return "internal";
+    case Errc::Malformed:
+      return "malformed";
+    case Errc::Denied:
+      return "denied";
+    case Errc::NotFound:
+      return "not_found";
+    case Errc::Exhausted:
+      return "exhausted";
+    case Errc::Unavailable:
+      return "unavailable";
+    case Errc::Timeout:
+      return "timeout";
+    case Errc::Closed:
+      return "closed";
+    case Errc::Corrupt:
+      return "corrupt";
+    case Errc::Internal:
+      return "internal";
   }
   return "unknown";
 }
@@ -70,14 +79,13 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
   if (auto tmp = (expr); !tmp) ret std::move(tmp).error()
 
 /// Statements, never expressions. `POSTERN_TRY(auto x, f());` binds the value or returns the error.
-#define POSTERN_TRY(decl, ...) \
-  POSTERN_TRY_AS(POSTERN_CONCAT(result_, __LINE__), return, decl, (__VA_ARGS__))
+#define POSTERN_TRY(decl, ...) POSTERN_TRY_AS(POSTERN_CONCAT(result_, __LINE__), return, decl, (__VA_ARGS__))
 #define POSTERN_CHECK(...) POSTERN_CHECK_AS(POSTERN_CONCAT(result_, __LINE__), return, (__VA_ARGS__))
 /// The same inside coroutines; `expr` may hold one co_await.
 #define POSTERN_CO_TRY(decl, ...) \
   POSTERN_TRY_AS(POSTERN_CONCAT(result_, __LINE__), co_return, decl, (__VA_ARGS__))
-#define POSTERN_CO_CHECK(...)                             \
-  do {                                                    \
-    auto result_co_check = (__VA_ARGS__);                 \
+#define POSTERN_CO_CHECK(...)                                           \
+  do {                                                                  \
+    auto result_co_check = (__VA_ARGS__);                               \
     if (!result_co_check) co_return std::move(result_co_check).error(); \
   } while (false)

@@ -1,11 +1,11 @@
 #include "config/config.h"
 
+#include "config/reader.h"
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
-
-#include "config/reader.h"
 
 namespace postern::config {
 namespace {
@@ -28,7 +28,8 @@ Result<> read_section(const toml::table& root, const char* name, Options& option
   if (table == nullptr) return {};
   POSTERN_CHECK(read_table(*table, options, file));
   if constexpr (requires { options.validate(); }) {
-    if (const Result<> valid = options.validate(); !valid) return error_at(file, *table, "[" + std::string(name) + "] " + valid.error().detail);
+    if (const Result<> valid = options.validate(); !valid)
+      return error_at(file, *table, "[" + std::string(name) + "] " + valid.error().detail);
   }
   return {};
 }
@@ -41,9 +42,10 @@ Result<> read_smarthosts(const toml::table& root, Config& config, const std::str
       POSTERN_CHECK(read_section(*all, name.c_str(), config.smarthosts[name], file));
     }
   }
-  if (config.delivery.mode == delivery::Mode::Smarthost && !config.smarthosts.contains(config.delivery.smarthost)) {
-    return fail(Errc::Malformed, file + ": delivery.smarthost names \"" + config.delivery.smarthost + "\", but there is no [smarthost." +
-                                     config.delivery.smarthost + "]");
+  if (config.delivery.mode == delivery::Mode::Smarthost &&
+      !config.smarthosts.contains(config.delivery.smarthost)) {
+    return fail(Errc::Malformed, file + ": delivery.smarthost names \"" + config.delivery.smarthost +
+                                     "\", but there is no [smarthost." + config.delivery.smarthost + "]");
   }
   return {};
 }
@@ -63,7 +65,8 @@ Result<> read_limits(const toml::table& root, Config& config, const std::string&
 
 Result<> check_whole(const Config& config, const std::string& file) {
   if (config.hostname.find('.') == std::string::npos) {
-    return fail(Errc::Malformed, file + ": hostname must be a fully qualified name such as \"mail.example.org\"");
+    return fail(Errc::Malformed,
+                file + ": hostname must be a fully qualified name such as \"mail.example.org\"");
   }
   if (config.tls.certificate.empty() != config.tls.key.empty()) {
     return fail(Errc::Malformed, file + ": [tls] needs both certificate and key");
@@ -100,7 +103,8 @@ Result<Config> parse(const std::string& text, const std::string& name) {
     root = toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
-    return fail(Errc::Malformed, name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + std::string(error.description()));
+    return fail(Errc::Malformed, name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
+                                     ": " + std::string(error.description()));
   }
   Config config;
   POSTERN_CHECK(read_table(root, config, name, kTables));

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <array>
-#include <map>
-#include <string>
-#include <vector>
-
 #include "accounts/directory.h"
 #include "base/result.h"
 #include "delivery/options.h"
@@ -14,6 +9,11 @@
 #include "intake/pipeline.h"
 #include "queue/sqlite_queue.h"
 #include "submission/options.h"
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
 
 namespace postern::config {
 
@@ -35,7 +35,8 @@ struct Tls {
   std::string key;
   static auto fields() {
     return std::tuple{
-        field("certificate", &Tls::certificate, Reload::Restart, "PEM file: the certificate, then its chain. Read again when it changes."),
+        field("certificate", &Tls::certificate, Reload::Restart,
+              "PEM file: the certificate, then its chain. Read again when it changes."),
         field("key", &Tls::key, Reload::Restart, "PEM file of the private key."),
     };
   }
@@ -43,7 +44,9 @@ struct Tls {
 
 struct Log {
   std::string to = "stderr";
-  static auto fields() { return std::tuple{field("to", &Log::to, Reload::Restart, "stderr (JSON lines) or journald.")}; }
+  static auto fields() {
+    return std::tuple{field("to", &Log::to, Reload::Restart, "stderr (JSON lines) or journald.")};
+  }
 };
 
 /// The limits of one class as written: ["100/1h", "500/1d"].
@@ -52,7 +55,8 @@ struct LimitTexts {
   std::vector<std::string> recipients;
   static auto fields() {
     return std::tuple{
-        field("messages", &LimitTexts::messages, Reload::Restart, "Messages in rolling windows, e.g. [\"100/1h\", \"500/1d\"]."),
+        field("messages", &LimitTexts::messages, Reload::Restart,
+              "Messages in rolling windows, e.g. [\"100/1h\", \"500/1d\"]."),
         field("recipients", &LimitTexts::recipients, Reload::Restart, "Recipients in rolling windows."),
     };
   }
@@ -79,7 +83,8 @@ struct Config {
 
   static auto fields() {
     return std::tuple{
-        field("hostname", &Config::hostname, Reload::Restart, "Our fully qualified name, said in the banner and EHLO."),
+        field("hostname", &Config::hostname, Reload::Restart,
+              "Our fully qualified name, said in the banner and EHLO."),
         field("data_dir", &Config::data_dir, Reload::Restart, "Directory of queue, accounts and history."),
     };
   }
@@ -87,7 +92,8 @@ struct Config {
   [[nodiscard]] Result<std::array<guard::ClassLimits, 3>> class_limits() const;
 };
 
-/// Reads the file at `path`. Errors: NotFound; Malformed: "file:line:column: what is wrong", with the nearest valid name.
+/// Reads the file at `path`. Errors: NotFound; Malformed: "file:line:column: what is wrong", with the nearest
+/// valid name.
 [[nodiscard]] Result<Config> load(const std::string& path);
 /// The same from text; `name` stands for the file in errors.
 [[nodiscard]] Result<Config> parse(const std::string& text, const std::string& name);

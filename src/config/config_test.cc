@@ -48,13 +48,19 @@ struct Case {
 TEST(Config, NamesThePlaceAndTheNearestName) {
   for (const Case& c : {
            Case{"hostnme = \"a.b\"", "a.toml:1:11: unknown key \"hostnme\"; did you mean \"hostname\"?"},
-           Case{"hostname = \"a.b\"\n[listn]\n", "a.toml:2:1: unknown key \"listn\"; did you mean \"listen\"?"},
-           Case{"hostname = \"a.b\"\n[submission]\nmax_recipients = 5", "a.toml:3:18: max_recipients must be from 100 to 100000"},
-           Case{"hostname = \"a.b\"\n[submission]\nmax_message = 5", "a.toml:3:15: max_message must be written like \"50MiB\""},
-           Case{"hostname = \"a.b\"\n[submission]\ncommand_timeout = \"1s\"", "a.toml:3:19: command_timeout must be from 10s to 1h"},
-           Case{"hostname = \"a.b\"\n[delivery]\nmode = \"dirct\"", "a.toml:3:8: mode must be one of direct, smarthost, sandbox"},
+           Case{"hostname = \"a.b\"\n[listn]\n",
+                "a.toml:2:1: unknown key \"listn\"; did you mean \"listen\"?"},
+           Case{"hostname = \"a.b\"\n[submission]\nmax_recipients = 5",
+                "a.toml:3:18: max_recipients must be from 100 to 100000"},
+           Case{"hostname = \"a.b\"\n[submission]\nmax_message = 5",
+                "a.toml:3:15: max_message must be written like \"50MiB\""},
+           Case{"hostname = \"a.b\"\n[submission]\ncommand_timeout = \"1s\"",
+                "a.toml:3:19: command_timeout must be from 10s to 1h"},
+           Case{"hostname = \"a.b\"\n[delivery]\nmode = \"dirct\"",
+                "a.toml:3:8: mode must be one of direct, smarthost, sandbox"},
            Case{"hostname = 5", "a.toml:1:12: hostname must be a text in quotes"},
-           Case{"hostname = \"localhost\"", "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
+           Case{"hostname = \"localhost\"",
+                "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
            Case{"", "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
        }) {
     const Result<Config> config = parse(c.text, "a.toml");

@@ -1,11 +1,11 @@
 #include "config/reader.h"
 
+#include "config/names.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
-
-#include "config/names.h"
 
 namespace postern::config {
 namespace {
@@ -36,7 +36,8 @@ Result<std::uint64_t> with_unit(const toml::node& node, const Units& units, cons
 
 Error error_at(const std::string& file, const toml::node& node, const std::string& text) {
   const auto& begin = node.source().begin;
-  return fail(Errc::Malformed, file + ":" + std::to_string(begin.line) + ":" + std::to_string(begin.column) + ": " + text);
+  return fail(Errc::Malformed,
+              file + ":" + std::to_string(begin.line) + ":" + std::to_string(begin.column) + ": " + text);
 }
 
 Result<> read_value(const toml::node& node, bool& out) {
@@ -83,14 +84,16 @@ Result<std::chrono::milliseconds> read_duration(const toml::node& node) {
 
 std::string shown(Bytes value) {
   for (const auto& [name, factor] : {kSizes[2], kSizes[1], kSizes[0]}) {
-    if (value.count >= factor && value.count % factor == 0) return std::to_string(value.count / factor) + std::string(name);
+    if (value.count >= factor && value.count % factor == 0)
+      return std::to_string(value.count / factor) + std::string(name);
   }
   return std::to_string(value.count) + "B";
 }
 
 std::string shown(std::chrono::milliseconds value) {
   for (auto unit = kTimes.rbegin(); unit != kTimes.rend(); ++unit) {
-    if (value.count() != 0 && value.count() % unit->second == 0) return std::to_string(value.count() / unit->second) + std::string(unit->first);
+    if (value.count() != 0 && value.count() % unit->second == 0)
+      return std::to_string(value.count() / unit->second) + std::string(unit->first);
   }
   return "0s";
 }
@@ -100,7 +103,9 @@ Result<> refuse_unknown(const toml::table& table, std::vector<std::string> known
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::string near = nearest_name(name, known);
-    return error_at(file, node, "unknown key \"" + name + "\"" + (near.empty() ? "" : "; did you mean \"" + near + "\"?"));
+    return error_at(
+        file, node,
+        "unknown key \"" + name + "\"" + (near.empty() ? "" : "; did you mean \"" + near + "\"?"));
   }
   return {};
 }

@@ -1,16 +1,16 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "base/options.h"
+#include "base/result.h"
+
+#include <toml++/toml.h>
+
 #include <chrono>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
-
-#include <toml++/toml.h>
-
-#include "base/bytes.h"
-#include "base/options.h"
-#include "base/result.h"
 
 /// From TOML values to Options, by the rows of fields(). Private to config/.
 namespace postern::config {
@@ -44,7 +44,7 @@ template <class Rep, class Period>
   return {};
 }
 template <class E>
-  requires std::is_enum_v<E>
+requires std::is_enum_v<E>
 [[nodiscard]] Result<> read_value(const toml::node& node, E& out) {
   std::string text;
   POSTERN_CHECK(read_value(node, text));
@@ -62,11 +62,14 @@ template <class E>
 template <class T>
 [[nodiscard]] Result<> check_bounds(const T& value, const T& min, const T& max) {
   if constexpr (std::is_same_v<T, Bytes>) {
-    if (value < min || max < value) return fail(Errc::Malformed, "must be from " + shown(min) + " to " + shown(max));
+    if (value < min || max < value)
+      return fail(Errc::Malformed, "must be from " + shown(min) + " to " + shown(max));
   } else if constexpr (std::unsigned_integral<T>) {
-    if (value < min || max < value) return fail(Errc::Malformed, "must be from " + std::to_string(min) + " to " + std::to_string(max));
+    if (value < min || max < value)
+      return fail(Errc::Malformed, "must be from " + std::to_string(min) + " to " + std::to_string(max));
   } else if constexpr (requires { typename T::period; }) {
-    if (value < min || max < value) return fail(Errc::Malformed, "must be from " + shown(min) + " to " + shown(max));
+    if (value < min || max < value)
+      return fail(Errc::Malformed, "must be from " + shown(min) + " to " + shown(max));
   }
   return {};
 }
@@ -74,11 +77,13 @@ template <class T>
 /// The keys of `Options::fields()`.
 template <class Options>
 [[nodiscard]] std::vector<std::string> keys_of() {
-  return std::apply([](const auto&... rows) { return std::vector<std::string>{rows.name...}; }, Options::fields());
+  return std::apply([](const auto&... rows) { return std::vector<std::string>{rows.name...}; },
+                    Options::fields());
 }
 
 /// Fills `options` from `table`. `more`: keys that belong to somebody else. Unknown keys are errors.
-[[nodiscard]] Result<> refuse_unknown(const toml::table& table, std::vector<std::string> known, const std::string& file);
+[[nodiscard]] Result<> refuse_unknown(const toml::table& table, std::vector<std::string> known,
+                                      const std::string& file);
 
 template <class Options>
 [[nodiscard]] Result<> read_table(const toml::table& table, Options& options, const std::string& file,

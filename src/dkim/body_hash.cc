@@ -1,8 +1,8 @@
 #include "dkim/body_hash.h"
 
-#include <openssl/evp.h>
-
 #include "base/assert.h"
+
+#include <openssl/evp.h>
 
 namespace postern::dkim {
 

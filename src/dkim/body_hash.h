@@ -1,10 +1,10 @@
 #pragma once
 
+#include "dkim/canonical.h"
+
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "dkim/canonical.h"
 
 namespace postern::dkim {
 

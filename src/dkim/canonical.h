@@ -8,8 +8,8 @@ namespace postern::dkim {
 /// The relaxed form of one header field, `raw` with its folding and CRLF (RFC 6376 §3.4.2); ends with CRLF.
 [[nodiscard]] std::string relaxed_field(std::string_view raw);
 
-/// The relaxed form of a body (RFC 6376 §3.4.4), streamed: white space runs become one space, none stays at the end of a
-/// line, empty lines at the end disappear. However the input is cut, the output is the same.
+/// The relaxed form of a body (RFC 6376 §3.4.4), streamed: white space runs become one space, none stays at
+/// the end of a line, empty lines at the end disappear. However the input is cut, the output is the same.
 class RelaxedBody {
  public:
   void feed(std::string_view body, std::string& out);

@@ -1,8 +1,8 @@
-#include <gtest/gtest.h>
-
 #include "base/base64.h"
 #include "dkim/canonical.h"
 #include "dkim/signer.h"
+
+#include <gtest/gtest.h>
 
 namespace postern::dkim {
 namespace {
@@ -27,8 +27,9 @@ TEST(Rfc6376Section344, BodiesHoweverCut) {
     std::string_view body;
     std::string_view out;
   };
-  for (const Case& c : {Case{"", ""}, Case{"\r\n", ""}, Case{"\r\n\r\n", ""}, Case{"  \t\r\n", ""}, Case{"a", "a\r\n"},
-                        Case{"a\r\n\r\nb\r\n", "a\r\n\r\nb\r\n"}, Case{"a \r\n \r\nb", "a\r\n\r\nb\r\n"}}) {
+  for (const Case& c :
+       {Case{"", ""}, Case{"\r\n", ""}, Case{"\r\n\r\n", ""}, Case{"  \t\r\n", ""}, Case{"a", "a\r\n"},
+        Case{"a\r\n\r\nb\r\n", "a\r\n\r\nb\r\n"}, Case{"a \r\n \r\nb", "a\r\n\r\nb\r\n"}}) {
     for (std::size_t cut = 1; cut <= c.body.size() + 1; ++cut) EXPECT_EQ(relaxed(c.body, cut), c.out);
   }
 }
@@ -40,14 +41,16 @@ TEST(Rfc6376Section344, HashOfAnEmptyBody) {
 
 constexpr std::string_view kMessage =
     "Received: by x\r\nFrom: Alice <alice@example.org>\r\nTo: bob@example.net\r\nSubject: Hi\r\n there\r\n"
-    "List-Unsubscribe: <https://example.org/u>\r\nDate: Tue, 24 Nov 2026 12:00:00 +0000\r\n\r\nHello  world \r\n\r\n";
+    "List-Unsubscribe: <https://example.org/u>\r\nDate: Tue, 24 Nov 2026 12:00:00 +0000\r\n\r\nHello  world "
+    "\r\n\r\n";
 
 std::string signed_message(const SigningKey& key, std::string_view message) {
   const std::size_t head = message.find("\r\n\r\n");
   BodyHash body;
   body.update(message.substr(head + 4));
   const Result<std::string> field =
-      sign(key, {"example.org", "sel", TimePoint{std::chrono::seconds{1'795'000'000}}, {}}, message.substr(0, head + 2), body.finish());
+      sign(key, {"example.org", "sel", TimePoint{std::chrono::seconds{1'795'000'000}}, {}},
+           message.substr(0, head + 2), body.finish());
   EXPECT_TRUE(field);
   return *field + std::string(message);
 }
@@ -70,7 +73,8 @@ TEST(DkimSign, SurvivesRelaxedChangesAndNothingElse) {
   EXPECT_FALSE(changed("Hello", "Hullo"));
   EXPECT_FALSE(changed("u>", "v>")) << "RFC 8058 §4";
   EXPECT_FALSE(changed("Subject:", "From: eve@example.org\r\nSubject:")) << "From is oversigned";
-  EXPECT_FALSE(changed("Subject:", "Reply-To: eve@example.org\r\nSubject:")) << "an absent field is oversigned too";
+  EXPECT_FALSE(changed("Subject:", "Reply-To: eve@example.org\r\nSubject:"))
+      << "an absent field is oversigned too";
   EXPECT_FALSE(verify(*SigningKey::generate(2048), good));
 }
 

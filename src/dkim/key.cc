@@ -1,11 +1,11 @@
 #include "dkim/key.h"
 
+#include "base/base64.h"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
-
-#include "base/base64.h"
 
 namespace postern::dkim {
 namespace {
@@ -22,7 +22,9 @@ EVP_MD* sha256() {
   return kSha256;
 }
 
-const unsigned char* octets(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+const unsigned char* octets(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 }  // namespace
 
@@ -49,7 +51,8 @@ Result<SigningKey> SigningKey::from_pem(std::string_view pem) {
   if (key == nullptr) return fail(Errc::Malformed, "not a PEM private key");
   SigningKey made(std::make_unique<Keys>(key));
   if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) return fail(Errc::Malformed, "not an RSA key");
-  if (EVP_PKEY_get_bits(key) < kLeastBits) return fail(Errc::Malformed, "an RSA key for DKIM needs at least 1024 bits (RFC 8301)");
+  if (EVP_PKEY_get_bits(key) < kLeastBits)
+    return fail(Errc::Malformed, "an RSA key for DKIM needs at least 1024 bits (RFC 8301)");
   return made;
 }
 
@@ -72,7 +75,8 @@ std::string SigningKey::pem() const {
 std::string SigningKey::dns_record() const {
   unsigned char* der = nullptr;
   const int length = i2d_PUBKEY(keys_->key, &der);
-  const std::string encoded = base64_encode({reinterpret_cast<const char*>(der), static_cast<std::size_t>(length)});
+  const std::string encoded =
+      base64_encode({reinterpret_cast<const char*>(der), static_cast<std::size_t>(length)});
   OPENSSL_free(der);
   return "v=DKIM1; k=rsa; p=" + encoded;
 }

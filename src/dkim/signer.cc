@@ -1,23 +1,48 @@
 #include "dkim/signer.h"
 
-#include <algorithm>
-#include <array>
-#include <unordered_map>
-
 #include "base/base64.h"
 #include "dkim/canonical.h"
 #include "mail/header.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
 
 namespace postern::dkim {
 namespace {
 
 /// Signed wherever they occur. The first kOversigned of them also once more than they occur.
-constexpr std::array<std::string_view, 31> kSigned{
-    "From", "To", "Cc", "Subject", "Date", "Reply-To", "Message-ID", "MIME-Version", "Content-Type",
-    "Content-Transfer-Encoding", "Sender", "In-Reply-To", "References", "Resent-Date", "Resent-From", "Resent-Sender",
-    "Resent-To", "Resent-Cc", "Resent-Message-ID", "List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post",
-    "List-Subscribe", "List-Post", "List-Owner", "List-Archive", "Content-Description", "Content-ID",
-    "Auto-Submitted", "Feedback-ID"};
+constexpr std::array<std::string_view, 31> kSigned{"From",
+                                                   "To",
+                                                   "Cc",
+                                                   "Subject",
+                                                   "Date",
+                                                   "Reply-To",
+                                                   "Message-ID",
+                                                   "MIME-Version",
+                                                   "Content-Type",
+                                                   "Content-Transfer-Encoding",
+                                                   "Sender",
+                                                   "In-Reply-To",
+                                                   "References",
+                                                   "Resent-Date",
+                                                   "Resent-From",
+                                                   "Resent-Sender",
+                                                   "Resent-To",
+                                                   "Resent-Cc",
+                                                   "Resent-Message-ID",
+                                                   "List-Id",
+                                                   "List-Help",
+                                                   "List-Unsubscribe",
+                                                   "List-Unsubscribe-Post",
+                                                   "List-Subscribe",
+                                                   "List-Post",
+                                                   "List-Owner",
+                                                   "List-Archive",
+                                                   "Content-Description",
+                                                   "Content-ID",
+                                                   "Auto-Submitted",
+                                                   "Feedback-ID"};
 constexpr std::size_t kOversigned = 10;
 constexpr std::size_t kLineLength = 76;
 
@@ -93,7 +118,8 @@ std::unordered_map<std::string, std::string> parse_tags(std::string_view value) 
     for (const char c : value.substr(0, end)) {
       if (c != ' ' && c != '\t' && c != '\r' && c != '\n') tag += c;
     }
-    if (const std::size_t equals = tag.find('='); equals != std::string::npos) tags[tag.substr(0, equals)] = tag.substr(equals + 1);
+    if (const std::size_t equals = tag.find('='); equals != std::string::npos)
+      tags[tag.substr(0, equals)] = tag.substr(equals + 1);
     value.remove_prefix(std::min(end + 1, value.size()));
   }
   return tags;
@@ -117,8 +143,8 @@ Result<std::string> sign(const SigningKey& key, const SignOptions& options, std:
   const std::vector<std::string_view> names = names_to_sign(header);
   const auto t = std::chrono::floor<std::chrono::seconds>(options.now).time_since_epoch();
 
-  std::string field = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=" + options.domain + ";\r\n\ts=" +
-                      options.selector + "; t=" + std::to_string(t.count()) + ";";
+  std::string field = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=" + options.domain +
+                      ";\r\n\ts=" + options.selector + "; t=" + std::to_string(t.count()) + ";";
   if (options.expires_after) field += " x=" + std::to_string((t + *options.expires_after).count()) + ";";
   field += "\r\n\th=";
   std::size_t line = 10;
@@ -144,7 +170,8 @@ Result<Verified> verify(const SigningKey& key, std::string_view message) {
   const mail::HeaderField* field = header.find("DKIM-Signature");
   if (field == nullptr) return fail(Errc::NotFound, "no DKIM-Signature");
   auto tags = parse_tags(std::string_view(field->raw).substr(field->raw.find(':') + 1));
-  if (tags["a"] != "rsa-sha256" || tags["c"] != "relaxed/relaxed") return fail(Errc::Malformed, "not our kind of signature");
+  if (tags["a"] != "rsa-sha256" || tags["c"] != "relaxed/relaxed")
+    return fail(Errc::Malformed, "not our kind of signature");
 
   BodyHash body;
   const std::size_t head = header_part(message).size();
@@ -154,7 +181,8 @@ Result<Verified> verify(const SigningKey& key, std::string_view message) {
   // b= is the last tag of the fields that sign() makes: what follows it is blanked (§3.7).
   const std::size_t b = field->raw.rfind("\tb=");
   if (b == std::string::npos) return fail(Errc::Malformed, "no b= tag");
-  std::string covered = signed_fields(header, split_names(tags["h"])) + relaxed_field(field->raw.substr(0, b + 3));
+  std::string covered =
+      signed_fields(header, split_names(tags["h"])) + relaxed_field(field->raw.substr(0, b + 3));
   covered.resize(covered.size() - 2);
   POSTERN_TRY(const std::string signature, base64_decode(tags["b"]));
   if (!key.verifies(covered, signature)) return fail(Errc::Denied, "a signed header field was changed");

@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include "guard/limits.h"
 #include "guard/lockout.h"
+
+#include <gtest/gtest.h>
 
 namespace postern::guard {
 namespace {
@@ -11,8 +11,10 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 TEST(Limit, ParsesWhatItPrints) {
-  for (const char* text : {"100/1h", "5/1m", "1000/1d", "90/90m", "7/31d"}) EXPECT_EQ(to_string(*parse_limit(text)), text);
-  for (const char* bad : {"", "100", "100/h", "/1h", "0/1h", "-1/1h", "100/1x", "100/1h ", "1/32d", "100/0h", "99999999999999999999/1h"}) {
+  for (const char* text : {"100/1h", "5/1m", "1000/1d", "90/90m", "7/31d"})
+    EXPECT_EQ(to_string(*parse_limit(text)), text);
+  for (const char* bad : {"", "100", "100/h", "/1h", "0/1h", "-1/1h", "100/1x", "100/1h ", "1/32d", "100/0h",
+                          "99999999999999999999/1h"}) {
     EXPECT_FALSE(parse_limit(bad)) << bad;
   }
 }
@@ -76,7 +78,8 @@ TEST(Lockout, TheOwnersPlaceStaysOpenWhileOthersGuess) {
   Lockout lockout({}, clock);
   const net::IpAddress home = *net::IpAddress::parse("192.0.2.1");
   lockout.succeeded(home, "alice@example.org");
-  for (int i = 0; i < 50; ++i) lockout.failed(*net::IpAddress::parse("198.51.100." + std::to_string(i)), "Alice@example.org");
+  for (int i = 0; i < 50; ++i)
+    lockout.failed(*net::IpAddress::parse("198.51.100." + std::to_string(i)), "Alice@example.org");
   EXPECT_TRUE(lockout.check(home, "alice@example.org").accepted);
   EXPECT_FALSE(lockout.check(*net::IpAddress::parse("203.0.113.1"), "alice@example.org").accepted);
   EXPECT_TRUE(lockout.check(*net::IpAddress::parse("203.0.113.1"), "bob@example.org").accepted);
@@ -85,7 +88,8 @@ TEST(Lockout, TheOwnersPlaceStaysOpenWhileOthersGuess) {
 TEST(Lockout, AnIpv6NetworkIsOneClient) {
   FakeClock clock;
   Lockout lockout({}, clock);
-  for (int i = 1; i <= 5; ++i) lockout.failed(*net::IpAddress::parse("2001:db8::" + std::to_string(i)), "u" + std::to_string(i));
+  for (int i = 1; i <= 5; ++i)
+    lockout.failed(*net::IpAddress::parse("2001:db8::" + std::to_string(i)), "u" + std::to_string(i));
   EXPECT_FALSE(lockout.check(*net::IpAddress::parse("2001:db8::99"), "other").accepted);
   EXPECT_TRUE(lockout.check(*net::IpAddress::parse("2001:db8:0:1::99"), "other").accepted);
 }

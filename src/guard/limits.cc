@@ -1,10 +1,10 @@
 #include "guard/limits.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
 
 namespace postern::guard {
 namespace {
@@ -20,7 +20,9 @@ std::int64_t slice_of(TimePoint now, const Limit& limit, std::size_t slices) {
 }  // namespace
 
 Result<Limit> parse_limit(std::string_view text) {
-  const auto malformed = [text] { return fail(Errc::Malformed, "not a limit such as \"100/1h\": \"" + std::string(text) + "\""); };
+  const auto malformed = [text] {
+    return fail(Errc::Malformed, "not a limit such as \"100/1h\": \"" + std::string(text) + "\"");
+  };
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos || text.size() < slash + 3) return malformed();
   Limit limit;
@@ -29,16 +31,26 @@ Result<Limit> parse_limit(std::string_view text) {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
     return error == std::errc{} && end == digits.data() + digits.size() && out > 0;
   };
-  if (!whole(text.substr(0, slash), limit.count) || !whole(text.substr(slash + 1, text.size() - slash - 2), amount)) return malformed();
+  if (!whole(text.substr(0, slash), limit.count) ||
+      !whole(text.substr(slash + 1, text.size() - slash - 2), amount))
+    return malformed();
   constexpr std::int64_t kMostUnits = 50'000;
   if (amount > kMostUnits) return malformed();
   switch (text.back()) {
-    case 'm': limit.window = std::chrono::minutes(amount); break;
-    case 'h': limit.window = std::chrono::hours(amount); break;
-    case 'd': limit.window = std::chrono::days(amount); break;
-    default: return malformed();
+    case 'm':
+      limit.window = std::chrono::minutes(amount);
+      break;
+    case 'h':
+      limit.window = std::chrono::hours(amount);
+      break;
+    case 'd':
+      limit.window = std::chrono::days(amount);
+      break;
+    default:
+      return malformed();
   }
-  if (limit.window < kShortest || limit.window > kLongest) return fail(Errc::Malformed, "a limit's window is 1m to 31d");
+  if (limit.window < kShortest || limit.window > kLongest)
+    return fail(Errc::Malformed, "a limit's window is 1m to 31d");
   return limit;
 }
 
@@ -83,7 +95,8 @@ void Limits::forget_idle() {
   forget_at_ = std::max<std::size_t>(10'000, uses_.size() * 2);
 }
 
-Verdict Limits::check_one(const char* what, const std::vector<Limit>& limits, std::vector<Window>& windows, std::uint64_t more) {
+Verdict Limits::check_one(const char* what, const std::vector<Limit>& limits, std::vector<Window>& windows,
+                          std::uint64_t more) {
   const TimePoint now = clock_.now();
   for (std::size_t i = 0; i < limits.size(); ++i) {
     const std::int64_t slice = slice_of(now, limits[i], kSlices);
@@ -93,10 +106,13 @@ Verdict Limits::check_one(const char* what, const std::vector<Limit>& limits, st
     // It frees when the oldest slices that must go have gone.
     std::uint64_t left = used;
     std::int64_t gone = windows[i].newest - static_cast<std::int64_t>(kSlices) + 1;
-    while (gone <= windows[i].newest && left + more > limits[i].count) left -= windows[i].slices[static_cast<std::size_t>(gone++) % kSlices];
+    while (gone <= windows[i].newest && left + more > limits[i].count)
+      left -= windows[i].slices[static_cast<std::size_t>(gone++) % kSlices];
     const auto width = std::chrono::milliseconds(limits[i].window) / static_cast<std::int64_t>(kSlices);
-    const auto frees = std::chrono::ceil<std::chrono::seconds>(TimePoint((gone - 1 + static_cast<std::int64_t>(kSlices)) * width));
-    return Verdict::defer(fmt::format("{} limit {} reached: {} used; frees at {:%Y-%m-%d %H:%M:%S} UTC", what, to_string(limits[i]), used,
+    const auto frees = std::chrono::ceil<std::chrono::seconds>(
+        TimePoint((gone - 1 + static_cast<std::int64_t>(kSlices)) * width));
+    return Verdict::defer(fmt::format("{} limit {} reached: {} used; frees at {:%Y-%m-%d %H:%M:%S} UTC", what,
+                                      to_string(limits[i]), used,
                                       fmt::gmtime(std::chrono::system_clock::to_time_t(frees))));
   }
   return Verdict::accept();
@@ -119,7 +135,8 @@ void Limits::record(AccountId id, std::size_t kind, std::uint64_t recipients) {
   const auto add = [now](const std::vector<Limit>& all, std::vector<Window>& windows, std::uint64_t amount) {
     for (std::size_t i = 0; i < all.size(); ++i) {
       windows[i].advance(slice_of(now, all[i], kSlices));
-      windows[i].slices[static_cast<std::size_t>(windows[i].newest) % kSlices] += static_cast<std::uint32_t>(amount);
+      windows[i].slices[static_cast<std::size_t>(windows[i].newest) % kSlices] +=
+          static_cast<std::uint32_t>(amount);
     }
   };
   add(limits.messages, use.messages, 1);

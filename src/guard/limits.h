@@ -1,5 +1,10 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "guard/verdict.h"
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -8,11 +13,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/ids.h"
-#include "base/result.h"
-#include "guard/verdict.h"
 
 namespace postern::guard {
 
@@ -34,15 +34,17 @@ struct ClassLimits {
 
 /// How much each account has sent lately.
 ///
-/// Counts messages and recipients that were accepted, nothing else: no refused attempts, DSNs or retries. Windows roll: each
-/// is kept in 60 slices, so that use frees up a slice at a time, at most 1/60 of the window late.
-/// Threads  safe from any thread.
-/// Limits   some hundred octets per account that sent within its longest window; starts empty after a restart.
+/// Counts messages and recipients that were accepted, nothing else: no refused attempts, DSNs or retries.
+/// Windows roll: each is kept in 60 slices, so that use frees up a slice at a time, at most 1/60 of the
+/// window late. Threads  safe from any thread. Limits   some hundred octets per account that sent within its
+/// longest window; starts empty after a restart.
 class Limits {
  public:
-  Limits(std::array<ClassLimits, 3> classes, const Clock& clock) : classes_(std::move(classes)), clock_(clock) {}
+  Limits(std::array<ClassLimits, 3> classes, const Clock& clock)
+      : classes_(std::move(classes)), clock_(clock) {}
 
-  /// Whether account `id` of class number `kind` may send one more message, with `recipients` recipients so far.
+  /// Whether account `id` of class number `kind` may send one more message, with `recipients` recipients so
+  /// far.
   [[nodiscard]] Verdict check(AccountId id, std::size_t kind, std::uint64_t recipients);
   /// A message of `recipients` recipients was accepted.
   void record(AccountId id, std::size_t kind, std::uint64_t recipients);
@@ -60,7 +62,8 @@ class Limits {
     std::vector<Window> recipients;
     TimePoint last;
   };
-  [[nodiscard]] Verdict check_one(const char* what, const std::vector<Limit>& limits, std::vector<Window>& windows, std::uint64_t more);
+  [[nodiscard]] Verdict check_one(const char* what, const std::vector<Limit>& limits,
+                                  std::vector<Window>& windows, std::uint64_t more);
   [[nodiscard]] Use& use_of(AccountId id, const ClassLimits& limits);
   void forget_idle();
 

@@ -1,16 +1,16 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/options.h"
+#include "guard/verdict.h"
+#include "net/endpoint.h"
+
 #include <chrono>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
-
-#include "base/clock.h"
-#include "base/options.h"
-#include "guard/verdict.h"
-#include "net/endpoint.h"
 
 namespace postern::guard {
 
@@ -27,17 +27,18 @@ struct LockoutOptions {
               "Failed logins without consequence; RFC 4954 §9 asks for at least 3."),
         field("first_lockout", &LockoutOptions::first_lockout, seconds{1}, seconds{86400}, Reload::Restart,
               "The first lock-out; each further failure doubles it."),
-        field("longest_lockout", &LockoutOptions::longest_lockout, seconds{1}, seconds{604800}, Reload::Restart, "Where doubling stops."),
+        field("longest_lockout", &LockoutOptions::longest_lockout, seconds{1}, seconds{604800},
+              Reload::Restart, "Where doubling stops."),
     };
   }
 };
 
-/// Failed logins per client network (an IPv4 address, an IPv6 /64) and per account name, with growing lock-outs.
+/// Failed logins per client network (an IPv4 address, an IPv6 /64) and per account name, with growing
+/// lock-outs.
 ///
-/// A network from which the account logged in successfully is not locked out of it by failures elsewhere. Failures are
-/// forgotten after the longest lock-out without a new one.
-/// Threads  safe from any thread.
-/// Limits   kMaxEntries of each kind; when full, what is not locked is forgotten first.
+/// A network from which the account logged in successfully is not locked out of it by failures elsewhere.
+/// Failures are forgotten after the longest lock-out without a new one. Threads  safe from any thread. Limits
+/// kMaxEntries of each kind; when full, what is not locked is forgotten first.
 class Lockout {
  public:
   static constexpr std::size_t kMaxEntries = 100'000;

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cstddef>
-#include <optional>
-
 #include "intake/refusal.h"
 #include "mail/header.h"
+
+#include <cstddef>
+#include <optional>
 
 namespace postern::intake {
 

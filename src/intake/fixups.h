@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-
 #include "base/clock.h"
 #include "base/ids.h"
 #include "mail/header.h"
+
+#include <string>
 
 namespace postern::intake {
 
@@ -12,8 +12,8 @@ namespace postern::intake {
 void fix_date(mail::Header& header, TimePoint now);
 /// The same for Message-ID (RFC 6409 §8.3).
 void fix_message_id(mail::Header& header, QueueId id, const std::string& hostname);
-/// Removes what must not leave: Bcc (blind copies), Return-Path (the final server's to add, RFC 5321 §4.4), and
-/// Authentication-Results that claim to be ours (RFC 8601 §5).
+/// Removes what must not leave: Bcc (blind copies), Return-Path (the final server's to add, RFC 5321 §4.4),
+/// and Authentication-Results that claim to be ours (RFC 8601 §5).
 void remove_private_fields(mail::Header& header, const std::string& hostname);
 
 }  // namespace postern::intake

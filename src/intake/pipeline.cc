@@ -1,11 +1,11 @@
 #include "intake/pipeline.h"
 
-#include <algorithm>
-
 #include "base/log.h"
 #include "intake/checks.h"
 #include "intake/fixups.h"
 #include "intake/trace.h"
+
+#include <algorithm>
 
 namespace postern::intake {
 namespace {
@@ -32,23 +32,25 @@ std::optional<Refusal> IncomingMessage::process_header() {
   Result<mail::Header> parsed = mail::Header::parse(header_);
   if (!parsed) return Refusal{Refusal::Why::BadContent, parsed.error().detail};
   mail::Header header = *std::move(parsed);
-  if (auto refusal = check_field_counts(header)) return refusal;                          // RFC 5322 §3.6
-  if (auto refusal = check_hops(header, services_.options.max_hops)) return refusal;      // RFC 5321 §6.3
-  if (auto refusal = check_rights(header)) return refusal;                                // RFC 6409 §6.1
-  remove_private_fields(header, services_.hostname);                                      // RFC 5321 §4.4, §7.2
+  if (auto refusal = check_field_counts(header)) return refusal;                      // RFC 5322 §3.6
+  if (auto refusal = check_hops(header, services_.options.max_hops)) return refusal;  // RFC 5321 §6.3
+  if (auto refusal = check_rights(header)) return refusal;                            // RFC 6409 §6.1
+  remove_private_fields(header, services_.hostname);                                  // RFC 5321 §4.4, §7.2
   const TimePoint now = services_.clock.now();
-  fix_date(header, now);                                                                  // RFC 6409 §8.2
-  fix_message_id(header, id_, services_.hostname);                                        // RFC 6409 §8.3
-  header.prepend(received_field(facts_, id_, services_.hostname, now));                   // RFC 5321 §4.4
+  fix_date(header, now);                                                 // RFC 6409 §8.2
+  fix_message_id(header, id_, services_.hostname);                       // RFC 6409 §8.3
+  header.prepend(received_field(facts_, id_, services_.hostname, now));  // RFC 5321 §4.4
   header_ = header.octets();
   return std::nullopt;
 }
 
 std::optional<Refusal> IncomingMessage::check_rights(const mail::Header& header) {
   const Result<std::vector<mail::Mailbox>> from = mail::parse_address_list(header.find("From")->value());
-  if (!from || from->empty()) return Refusal{Refusal::Why::BadContent, "the From field holds no valid address"};
+  if (!from || from->empty())
+    return Refusal{Refusal::Why::BadContent, "the From field holds no valid address"};
   if (from->size() > 1 && header.count("Sender") == 0) {
-    return Refusal{Refusal::Why::BadContent, "several addresses in From need a Sender field"};  // RFC 5322 §3.6.2
+    return Refusal{Refusal::Why::BadContent,
+                   "several addresses in From need a Sender field"};  // RFC 5322 §3.6.2
   }
   for (const mail::Mailbox& box : *from) {
     if (!services_.directory.may_send_as(facts_.account.id, box)) {
@@ -89,7 +91,8 @@ net::Task<> IncomingMessage::feed(std::string_view content) {
     const bool no_header = header_.starts_with("\r\n");
     const std::size_t end = no_header ? 0 : header_.find("\r\n\r\n", from);
     if (end == std::string::npos) {
-      if (header_.size() > services_.options.max_header.count) refusal_ = Refusal{Refusal::Why::HeaderTooLarge, "the header is too large"};
+      if (header_.size() > services_.options.max_header.count)
+        refusal_ = Refusal{Refusal::Why::HeaderTooLarge, "the header is too large"};
       co_return;
     }
     const std::size_t header_size = no_header ? 0 : end + 2;
@@ -139,20 +142,22 @@ void IncomingMessage::record_accepted() {
       .with("client", facts_.client.text())
       .with("size", size_)
       .with("recipients", facts_.envelope.recipients.size());
-  services_.history.record({services_.clock.now(), id_, "accepted", facts_.account.address, facts_.envelope.reverse_path, "",
+  services_.history.record({services_.clock.now(), id_, "accepted", facts_.account.address,
+                            facts_.envelope.reverse_path, "",
                             "from " + facts_.client.text() + ", " + std::to_string(size_) + " octets, " +
                                 std::to_string(facts_.envelope.recipients.size()) + " recipients"});
 }
 
-net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient, std::string signing_domain,
-                                      std::string content, bool smtputf8) {
+net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient,
+                                      std::string signing_domain, std::string content, bool smtputf8) {
   const QueueId id = new_id(services.clock);
   const std::unique_ptr<queue::Queue::Draft> draft = services.queue.begin(loop, id);
   const Result<> stored = co_await draft->append(content);
   if (!stored) co_return stored.error();
   queue::NewMessage message;
   message.id = id;
-  message.envelope.recipients.push_back({recipient, domain_of(recipient), {smtp::Notify::kNever}, ""});  // RFC 3461 §6.1
+  message.envelope.recipients.push_back(
+      {recipient, domain_of(recipient), {smtp::Notify::kNever}, ""});  // RFC 3461 §6.1
   message.envelope.params.smtputf8 = smtputf8;
   message.signing_domain = std::move(signing_domain);
   message.accepted_at = services.clock.now();

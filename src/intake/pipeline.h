@@ -1,10 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <string>
-#include <tuple>
-#include <variant>
-
 #include "accounts/directory.h"
 #include "base/bytes.h"
 #include "base/options.h"
@@ -14,6 +9,11 @@
 #include "mail/header.h"
 #include "queue/history.h"
 #include "queue/queue.h"
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <variant>
 
 namespace postern::intake {
 
@@ -25,8 +25,10 @@ struct Options {
   static auto fields() {
     using namespace literals;
     return std::tuple{
-        field("max_header", &Options::max_header, 64_KiB, 16_MiB, Reload::Restart, "Largest header section; it is kept in memory."),
-        field("max_hops", &Options::max_hops, 100, 1000, Reload::Restart, "Received fields before a message counts as looping."),
+        field("max_header", &Options::max_header, 64_KiB, 16_MiB, Reload::Restart,
+              "Largest header section; it is kept in memory."),
+        field("max_hops", &Options::max_hops, 100, 1000, Reload::Restart,
+              "Received fields before a message counts as looping."),
     };
   }
 };
@@ -80,9 +82,9 @@ class IncomingMessage {
   std::optional<Refusal> refusal_;
 };
 
-/// Puts a message that the server made itself (a report) into the queue: null reverse-path, one recipient, signed by
-/// `signing_domain`. Error: Unavailable.
-net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient, std::string signing_domain,
-                                      std::string content, bool smtputf8);
+/// Puts a message that the server made itself (a report) into the queue: null reverse-path, one recipient,
+/// signed by `signing_domain`. Error: Unavailable.
+net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient,
+                                      std::string signing_domain, std::string content, bool smtputf8);
 
 }  // namespace postern::intake

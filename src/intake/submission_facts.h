@@ -1,11 +1,11 @@
 #pragma once
 
-#include <string>
-
 #include "accounts/directory.h"
 #include "base/ids.h"
 #include "net/endpoint.h"
 #include "smtp/envelope.h"
+
+#include <string>
 
 namespace postern::intake {
 

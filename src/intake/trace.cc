@@ -4,9 +4,11 @@
 
 namespace postern::intake {
 
-std::string received_field(const SubmissionFacts& facts, QueueId id, const std::string& hostname, TimePoint now) {
+std::string received_field(const SubmissionFacts& facts, QueueId id, const std::string& hostname,
+                           TimePoint now) {
   const bool utf8 = facts.envelope.params.smtputf8;
-  std::string out = "Received: from " + facts.helo + " (" + facts.client.literal() + ")\r\n\tby " + hostname + " with ";
+  std::string out =
+      "Received: from " + facts.helo + " (" + facts.client.literal() + ")\r\n\tby " + hostname + " with ";
   // Authenticated over TLS is the only way in.
   out += !facts.esmtp ? "SMTP" : utf8 ? "UTF8SMTPSA" : "ESMTPSA";
   out += " id " + to_string(id);
@@ -14,7 +16,8 @@ std::string received_field(const SubmissionFacts& facts, QueueId id, const std::
     out += "\r\n\ttls " + facts.tls_cipher;
     if (!facts.tls_group.empty()) out += " group " + facts.tls_group;
   }
-  if (facts.envelope.recipients.size() == 1) out += "\r\n\tfor <" + facts.envelope.recipients[0].address + ">";
+  if (facts.envelope.recipients.size() == 1)
+    out += "\r\n\tfor <" + facts.envelope.recipients[0].address + ">";
   return out + "; " + mail::format_date(now) + "\r\n";
 }
 

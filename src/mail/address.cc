@@ -82,8 +82,8 @@ class Parser {
 
   // word *( ("." / CFWS) word ): a phrase, or the local part of an address; dots are kept
   struct Words {
-    std::string joined;    // without white space: the local part
-    bool spaced = false;   // white space between two words: only a phrase may have that
+    std::string joined;   // without white space: the local part
+    bool spaced = false;  // white space between two words: only a phrase may have that
     bool any = false;
   };
   Result<Words> words() {
@@ -190,8 +190,10 @@ class Parser {
 }  // namespace
 
 std::string Mailbox::text() const {
-  const bool dot_atom = !local.empty() && local.front() != '.' && local.back() != '.' && local.find("..") == std::string::npos &&
-                        std::all_of(local.begin(), local.end(), [](char c) { return c == '.' || is_atext(c); });
+  const bool dot_atom =
+      !local.empty() && local.front() != '.' && local.back() != '.' &&
+      local.find("..") == std::string::npos &&
+      std::all_of(local.begin(), local.end(), [](char c) { return c == '.' || is_atext(c); });
   if (dot_atom) return local + "@" + domain;
   std::string quoted = "\"";
   for (const char c : local) {
@@ -201,6 +203,8 @@ std::string Mailbox::text() const {
   return quoted + "\"@" + domain;
 }
 
-Result<std::vector<Mailbox>> parse_address_list(std::string_view value) { return Parser(value).address_list(); }
+Result<std::vector<Mailbox>> parse_address_list(std::string_view value) {
+  return Parser(value).address_list();
+}
 
 }  // namespace postern::mail

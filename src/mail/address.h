@@ -1,10 +1,10 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/result.h"
 
 namespace postern::mail {
 
@@ -17,9 +17,9 @@ struct Mailbox {
   friend bool operator==(const Mailbox&, const Mailbox&) = default;
 };
 
-/// The mailboxes in the value of a From, Sender, To, Cc or Reply-To field: display names, groups, comments, quoted
-/// strings, and the obsolete forms of §4.4 are understood; UTF-8 is allowed (RFC 6532 §3.2).
-/// Error: Malformed. Comments nest at most 16 deep.
+/// The mailboxes in the value of a From, Sender, To, Cc or Reply-To field: display names, groups, comments,
+/// quoted strings, and the obsolete forms of §4.4 are understood; UTF-8 is allowed (RFC 6532 §3.2). Error:
+/// Malformed. Comments nest at most 16 deep.
 [[nodiscard]] Result<std::vector<Mailbox>> parse_address_list(std::string_view value);
 
 }  // namespace postern::mail

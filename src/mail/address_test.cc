@@ -14,7 +14,8 @@ TEST(Rfc5322Section34, FindsEveryMailbox) {
   for (const Case& c : {
            Case{"alice@example.org", {"alice@example.org"}},
            Case{"Alice A. Adams <alice@example.org>", {"alice@example.org"}},
-           Case{"\"Adams, Alice\" <alice@example.org>, bob@example.net", {"alice@example.org", "bob@example.net"}},
+           Case{"\"Adams, Alice\" <alice@example.org>, bob@example.net",
+                {"alice@example.org", "bob@example.net"}},
            Case{"alice (her (nested) comment) @ example . org", {"alice@example.org"}},
            Case{"Team: alice@a.b, Bob <bob@c.d>;, carol@e.f", {"alice@a.b", "bob@c.d", "carol@e.f"}},
            Case{"undisclosed-recipients:;", {}},
@@ -37,10 +38,11 @@ TEST(Rfc5322Section34, FindsEveryMailbox) {
 }
 
 TEST(Rfc5322Section34, RefusesWhatIsNoAddress) {
-  for (const std::string& bad : std::vector<std::string>{
-           "alice", "alice@", "@example.org", "<<>>", "alice example.org", "<alice@example.org", "alice@example.org>",
-           "a@b.c d@e.f", "alice (comment", "\"alice@example.org", "Team: a@b.c", "a b@c.d", "a@b..c", "A: B: c@d.e;;",
-           std::string(100, '(') + std::string(100, ')') + "a@b.c", "a@b@c"}) {
+  for (const std::string& bad :
+       std::vector<std::string>{"alice", "alice@", "@example.org", "<<>>", "alice example.org",
+                                "<alice@example.org", "alice@example.org>", "a@b.c d@e.f", "alice (comment",
+                                "\"alice@example.org", "Team: a@b.c", "a b@c.d", "a@b..c", "A: B: c@d.e;;",
+                                std::string(100, '(') + std::string(100, ')') + "a@b.c", "a@b@c"}) {
     EXPECT_FALSE(parse_address_list(bad)) << bad;
   }
 }

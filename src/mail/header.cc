@@ -11,8 +11,8 @@ bool is_space(char c) { return c == ' ' || c == '\t'; }
 // ftext of RFC 5322 §2.2: printable US-ASCII except colon
 bool is_ftext(char c) { return c > ' ' && c <= '~' && c != ':'; }
 
-/// The length of the field name that starts `line`, 0 when there is none. White space before the colon is obsolete
-/// syntax (§4.5.8) and accepted.
+/// The length of the field name that starts `line`, 0 when there is none. White space before the colon is
+/// obsolete syntax (§4.5.8) and accepted.
 std::size_t field_name(std::string_view line) {
   std::size_t length = 0;
   while (length < line.size() && is_ftext(line[length])) ++length;
@@ -31,7 +31,8 @@ HeaderField make_field(std::string raw) {
 }  // namespace
 
 bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string HeaderField::value() const {
@@ -57,20 +58,22 @@ Result<Header> Header::parse(std::string_view octets) {
       continue;
     }
     HeaderField field = make_field(std::string(line));
-    if (field.name_length == 0) return fail(Errc::Malformed, "header line " + std::to_string(number) + " is not a field");
+    if (field.name_length == 0)
+      return fail(Errc::Malformed, "header line " + std::to_string(number) + " is not a field");
     header.fields_.push_back(std::move(field));
   }
   return header;
 }
 
 const HeaderField* Header::find(std::string_view name) const {
-  const auto found = std::find_if(fields_.begin(), fields_.end(), [name](const HeaderField& f) { return same_name(f.name(), name); });
+  const auto found = std::find_if(fields_.begin(), fields_.end(),
+                                  [name](const HeaderField& f) { return same_name(f.name(), name); });
   return found == fields_.end() ? nullptr : &*found;
 }
 
 std::size_t Header::count(std::string_view name) const {
-  return static_cast<std::size_t>(
-      std::count_if(fields_.begin(), fields_.end(), [name](const HeaderField& f) { return same_name(f.name(), name); }));
+  return static_cast<std::size_t>(std::count_if(
+      fields_.begin(), fields_.end(), [name](const HeaderField& f) { return same_name(f.name(), name); }));
 }
 
 std::size_t Header::erase(std::string_view name) {

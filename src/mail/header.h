@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/result.h"
 
 namespace postern::mail {
 
@@ -21,8 +21,8 @@ struct HeaderField {
 /// The header section of a message. What is not touched keeps every octet and its place.
 class Header {
  public:
-  /// `octets`: the section without the empty line; CRLF line ends. Error: Malformed when a line is neither a field
-  /// nor the continuation of one, naming its number.
+  /// `octets`: the section without the empty line; CRLF line ends. Error: Malformed when a line is neither a
+  /// field nor the continuation of one, naming its number.
   [[nodiscard]] static Result<Header> parse(std::string_view octets);
 
   [[nodiscard]] const std::vector<HeaderField>& fields() const { return fields_; }

@@ -6,7 +6,8 @@ namespace postern::mail {
 namespace {
 
 constexpr std::string_view kHeader =
-    "Received: from a\r\n\tby b\r\nFrom:  Alice\r\n <alice@example.org>  \r\nSubject:\r\nX-Odd : kept\r\nfrom: second\r\n";
+    "Received: from a\r\n\tby b\r\nFrom:  Alice\r\n <alice@example.org>  \r\nSubject:\r\nX-Odd : "
+    "kept\r\nfrom: second\r\n";
 
 TEST(Rfc5322Section22, KeepsEveryOctet) {
   const Result<Header> header = Header::parse(kHeader);
@@ -26,7 +27,8 @@ TEST(Rfc5322Section22, ChangesOnlyWhatIsAsked) {
   header.prepend("Return-Path: <>\r\n");
   header.append("Date: now\r\n");
   EXPECT_EQ(header.octets(),
-            "Return-Path: <>\r\nReceived: from a\r\n\tby b\r\nFrom:  Alice\r\n <alice@example.org>  \r\nX-Odd : kept\r\n"
+            "Return-Path: <>\r\nReceived: from a\r\n\tby b\r\nFrom:  Alice\r\n <alice@example.org>  "
+            "\r\nX-Odd : kept\r\n"
             "from: second\r\nDate: now\r\n");
 }
 

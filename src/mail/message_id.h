@@ -1,9 +1,9 @@
 #pragma once
 
+#include "base/ids.h"
+
 #include <string>
 #include <string_view>
-
-#include "base/ids.h"
 
 namespace postern::mail {
 

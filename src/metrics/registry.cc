@@ -1,8 +1,8 @@
 #include "metrics/registry.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace postern::metrics {
 

@@ -25,7 +25,8 @@ class Registry {
   std::vector<const Metric*> metrics_;
 };
 
-/// What all kinds share: a name in the style postern_module_what_unit, and a help text that says how to read a rise.
+/// What all kinds share: a name in the style postern_module_what_unit, and a help text that says how to read
+/// a rise.
 class Metric {
  public:
   Metric(const Metric&) = delete;
@@ -45,7 +46,8 @@ class Metric {
 /// Only grows.
 class Counter final : public Metric {
  public:
-  Counter(Registry& registry, std::string name, std::string help) : Metric(registry, std::move(name), std::move(help)) {}
+  Counter(Registry& registry, std::string name, std::string help)
+      : Metric(registry, std::move(name), std::move(help)) {}
   void add(std::uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
@@ -57,7 +59,8 @@ class Counter final : public Metric {
 /// Goes up and down.
 class Gauge final : public Metric {
  public:
-  Gauge(Registry& registry, std::string name, std::string help) : Metric(registry, std::move(name), std::move(help)) {}
+  Gauge(Registry& registry, std::string name, std::string help)
+      : Metric(registry, std::move(name), std::move(help)) {}
   void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }
 
  private:
@@ -66,7 +69,8 @@ class Gauge final : public Metric {
 };
 
 /// Upper bounds in seconds for what waits for disks and networks.
-inline constexpr std::array<double, 12> kIoSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10, 60};
+inline constexpr std::array<double, 12> kIoSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                   0.05,   0.1,   0.5,    2.5,   10,   60};
 
 /// How long things took.
 class Histogram final : public Metric {

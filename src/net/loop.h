@@ -41,8 +41,8 @@ class Loop {
   /// Runs until stop(). A loop can be run again.
   void run();
   void stop();
-  /// Destroys the spawned coroutines that still wait; the loop must not be running. For the end of a program, where what
-  /// they refer to goes before the loop does.
+  /// Destroys the spawned coroutines that still wait; the loop must not be running. For the end of a program,
+  /// where what they refer to goes before the loop does.
   void abandon_tasks();
 
   /// Runs `fn` on the loop, after the caller's current step.

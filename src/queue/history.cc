@@ -1,16 +1,17 @@
 #include "queue/history.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/log.h"
 #include "store/sqlite.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace postern::queue {
 namespace {
 
 const std::vector<std::string> kSchema{
-    "CREATE TABLE events(n INTEGER PRIMARY KEY, time INTEGER NOT NULL, id INTEGER NOT NULL, kind, account, sender, recipient, detail);"
+    "CREATE TABLE events(n INTEGER PRIMARY KEY, time INTEGER NOT NULL, id INTEGER NOT NULL, kind, account, "
+    "sender, recipient, detail);"
     "CREATE INDEX events_id ON events(id);"
     "CREATE INDEX events_recipient ON events(recipient);"
     "CREATE INDEX events_account ON events(account);"
@@ -41,10 +42,11 @@ Result<std::unique_ptr<History>> History::open(const std::string& path) {
   POSTERN_TRY(store::Database writer, store::Database::open(path, store::Database::Sync::Normal));
   POSTERN_CHECK(writer.migrate(kSchema));
   POSTERN_TRY(store::Statement insert,
-              writer.prepare("INSERT INTO events(time,id,kind,account,sender,recipient,detail) VALUES(?,?,?,?,?,?,?)"));
+              writer.prepare(
+                  "INSERT INTO events(time,id,kind,account,sender,recipient,detail) VALUES(?,?,?,?,?,?,?)"));
   POSTERN_TRY(store::Database reader, store::Database::open(path, store::Database::Sync::Normal));
-  return std::unique_ptr<History>(
-      new History(std::unique_ptr<Store>(new Store{std::move(writer), std::move(insert), {}, std::move(reader)})));
+  return std::unique_ptr<History>(new History(
+      std::unique_ptr<Store>(new Store{std::move(writer), std::move(insert), {}, std::move(reader)})));
 }
 
 void History::record(HistoryEvent event) {
@@ -83,8 +85,9 @@ void History::work() {
       POSTERN_TRY(store::Transaction transaction, store::Transaction::begin(store_->writer));
       for (const HistoryEvent& e : batch) {
         POSTERN_CHECK(store_->insert
-                          .bind(std::int64_t{e.time.time_since_epoch().count()}, e.id.value, std::string_view(e.kind),
-                                std::string_view(e.account), std::string_view(e.sender), std::string_view(e.recipient),
+                          .bind(std::int64_t{e.time.time_since_epoch().count()}, e.id.value,
+                                std::string_view(e.kind), std::string_view(e.account),
+                                std::string_view(e.sender), std::string_view(e.recipient),
                                 std::string_view(e.detail))
                           .run());
       }
@@ -107,8 +110,8 @@ Result<std::vector<HistoryEvent>> read_all(store::Statement& query) {
   for (;;) {
     POSTERN_TRY(const bool row, query.step());
     if (!row) return events;
-    events.push_back({TimePoint{std::chrono::milliseconds{query.integer(0)}}, QueueId{query.integer(1)}, query.text(2),
-                      query.text(3), query.text(4), query.text(5), query.text(6)});
+    events.push_back({TimePoint{std::chrono::milliseconds{query.integer(0)}}, QueueId{query.integer(1)},
+                      query.text(2), query.text(3), query.text(4), query.text(5), query.text(6)});
   }
 }
 }  // namespace
@@ -116,8 +119,9 @@ Result<std::vector<HistoryEvent>> read_all(store::Statement& query) {
 Result<std::vector<HistoryEvent>> History::of_message(QueueId id) {
   flush();
   const std::lock_guard lock(store_->reader_mutex);
-  POSTERN_TRY(store::Statement query, store_->reader.prepare("SELECT time,id,kind,account,sender,recipient,detail FROM events "
-                                                             "WHERE id=? ORDER BY n"));
+  POSTERN_TRY(store::Statement query,
+              store_->reader.prepare("SELECT time,id,kind,account,sender,recipient,detail FROM events "
+                                     "WHERE id=? ORDER BY n"));
   query.bind(id.value);
   return read_all(query);
 }
@@ -126,9 +130,10 @@ Result<std::vector<HistoryEvent>> History::of_address(const std::string& address
   flush();
   const std::lock_guard lock(store_->reader_mutex);
   POSTERN_TRY(store::Statement query,
-              store_->reader.prepare("SELECT time,id,kind,account,sender,recipient,detail FROM events WHERE n IN ("
-                                     "SELECT n FROM events WHERE account=?1 UNION SELECT n FROM events WHERE sender=?1 "
-                                     "UNION SELECT n FROM events WHERE recipient=?1 ORDER BY 1 DESC LIMIT ?2) ORDER BY n"));
+              store_->reader.prepare(
+                  "SELECT time,id,kind,account,sender,recipient,detail FROM events WHERE n IN ("
+                  "SELECT n FROM events WHERE account=?1 UNION SELECT n FROM events WHERE sender=?1 "
+                  "UNION SELECT n FROM events WHERE recipient=?1 ORDER BY 1 DESC LIMIT ?2) ORDER BY n"));
   query.bind(std::string_view(address), static_cast<std::int64_t>(limit));
   return read_all(query);
 }

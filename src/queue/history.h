@@ -1,5 +1,9 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -9,17 +13,13 @@
 #include <thread>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/ids.h"
-#include "base/result.h"
-
 namespace postern::queue {
 
 /// One thing that happened to a message or one of its recipients.
 struct HistoryEvent {
   TimePoint time;
   QueueId id;
-  std::string kind;       ///< "accepted", "delivered", "deferred", "failed", "reported", "held", "removed"...
+  std::string kind;  ///< "accepted", "delivered", "deferred", "failed", "reported", "held", "removed"...
   std::string account;
   std::string sender;
   std::string recipient;  ///< empty: the whole message

@@ -1,5 +1,12 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "net/loop.h"
+#include "net/task.h"
+#include "smtp/envelope.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -7,13 +14,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/ids.h"
-#include "base/result.h"
-#include "net/loop.h"
-#include "net/task.h"
-#include "smtp/envelope.h"
 
 namespace postern::queue {
 
@@ -41,8 +41,8 @@ class Receipt {
   QueueId id_;
 };
 
-/// A message that one dispatcher works on, with those of its recipients that are due. Nobody else gets it until it is
-/// settled or released.
+/// A message that one dispatcher works on, with those of its recipients that are due. Nobody else gets it
+/// until it is settled or released.
 struct Lease {
   QueueId id;
   AccountId account;
@@ -52,9 +52,9 @@ struct Lease {
   std::vector<std::uint32_t> index;     ///< their numbers in the message, in the same order
   std::vector<std::uint32_t> attempts;  ///< how often each was tried before
   std::string signing_domain;
-  std::string signature;                ///< kept DKIM-Signature field, or empty
+  std::string signature;  ///< kept DKIM-Signature field, or empty
   TimePoint accepted_at;
-  std::uint64_t size = 0;               ///< content in octets, without the signature
+  std::uint64_t size = 0;  ///< content in octets, without the signature
   bool eight_bit = false;
   bool smtputf8 = false;
 };
@@ -115,8 +115,10 @@ enum class Operation : std::uint8_t { Retry, Hold, Release, Remove };
 /// Messages we have taken responsibility for and not yet delivered or returned.
 ///
 /// Threads  safe from any thread; coroutines resume on the loop that is passed.
-/// Durable  when commit() yields a Receipt, envelope and content survive kill -9 and power loss. Before that nothing is
-///          promised. A settle() may be lost in a crash: those recipients are tried again (duplicate, never loss).
+/// Durable  when commit() yields a Receipt, envelope and content survive kill -9 and power loss. Before that
+/// nothing is
+///          promised. A settle() may be lost in a crash: those recipients are tried again (duplicate, never
+///          loss).
 /// Limits   content passes in pieces of 64 KiB; memory does not grow with the number of queued messages.
 /// Errors   Unavailable: the store does not work now (disk full, read-only, I/O error); it resumes by itself.
 ///          Corrupt: a record is damaged; it is set aside and named.
@@ -136,23 +138,25 @@ class Queue {
   virtual ~Queue() = default;
   [[nodiscard]] virtual std::unique_ptr<Draft> begin(net::Loop& loop, QueueId id) = 0;
 
-  /// Who gets messages the moment they are durable, already leased; called on the queue's thread, must not block.
-  /// Whoever cannot take one gives it back with release().
+  /// Who gets messages the moment they are durable, already leased; called on the queue's thread, must not
+  /// block. Whoever cannot take one gives it back with release().
   virtual void set_on_accepted(std::function<void(FreshMessage)> taker) = 0;
   /// Leases up to `max` messages that have recipients due at `now`.
-  virtual net::Task<Result<std::vector<Lease>>> lease_due(net::Loop& loop, TimePoint now, std::size_t max) = 0;
+  virtual net::Task<Result<std::vector<Lease>>> lease_due(net::Loop& loop, TimePoint now,
+                                                          std::size_t max) = 0;
   /// Gives a lease back untried.
   virtual void release(const Lease& lease) = 0;
   /// The content's piece number `piece`, from 0; empty: past the end.
   virtual net::Task<Result<std::string>> read(net::Loop& loop, QueueId id, std::uint32_t piece) = 0;
   /// Ends a lease. `keep_signature`: a signature made in this attempt, kept for the next; may be empty.
-  virtual net::Task<Result<>> settle(net::Loop& loop, const Lease& lease, std::vector<RecipientOutcome> outcomes,
-                                     std::string keep_signature) = 0;
+  virtual net::Task<Result<>> settle(net::Loop& loop, const Lease& lease,
+                                     std::vector<RecipientOutcome> outcomes, std::string keep_signature) = 0;
 
   /// `filter` of the two below must live until the task ends.
   virtual net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, const Filter& filter) = 0;
   /// Applies `operation` to the matching messages that are not being delivered now; returns how many.
-  virtual net::Task<Result<std::size_t>> operate(net::Loop& loop, const Filter& filter, Operation operation) = 0;
+  virtual net::Task<Result<std::size_t>> operate(net::Loop& loop, const Filter& filter,
+                                                 Operation operation) = 0;
 
   /// Why no mail can be taken now; empty when it can.
   [[nodiscard]] virtual std::string unavailable_because() const = 0;

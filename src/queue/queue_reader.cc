@@ -1,8 +1,8 @@
 #include "queue/queue_reader.h"
 
-#include <unordered_set>
-
 #include "queue/queue_tables.h"
+
+#include <unordered_set>
 
 namespace postern::queue {
 namespace {
@@ -15,10 +15,12 @@ Result<QueueReader> QueueReader::open(const std::string& path, const char* vfs) 
   return QueueReader(std::move(database));
 }
 
-Result<std::vector<Lease>> QueueReader::due(TimePoint now, std::size_t max, const std::function<bool(QueueId)>& take,
+Result<std::vector<Lease>> QueueReader::due(TimePoint now, std::size_t max,
+                                            const std::function<bool(QueueId)>& take,
                                             std::vector<QueueId>& set_aside) {
   POSTERN_TRY(store::Statement query,
-              database_.prepare("SELECT message FROM recipients WHERE state=0 AND next_attempt<=? ORDER BY next_attempt"));
+              database_.prepare(
+                  "SELECT message FROM recipients WHERE state=0 AND next_attempt<=? ORDER BY next_attempt"));
   query.bind(millis(now));
   std::vector<QueueId> ids;
   std::unordered_set<std::int64_t> seen;
@@ -42,9 +44,11 @@ Result<std::vector<Lease>> QueueReader::due(TimePoint now, std::size_t max, cons
 }
 
 Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
-  POSTERN_TRY(store::Statement query,
-              database_.prepare("SELECT account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
-                                "signature,accepted_at,size FROM messages WHERE id=?"));
+  POSTERN_TRY(
+      store::Statement query,
+      database_.prepare(
+          "SELECT account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
+          "signature,accepted_at,size FROM messages WHERE id=?"));
   POSTERN_TRY(const bool found, query.bind(id.value).step());
   if (!found) return fail(Errc::Corrupt, "recipients without a message");
   Lease lease;
@@ -54,7 +58,8 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
   lease.session = SessionId{query.integer(2)};
   lease.envelope.reverse_path = query.text(3);
   const std::int64_t ret = query.integer(4);
-  if (ret < 0 || ret > static_cast<std::int64_t>(smtp::Ret::Headers)) return fail(Errc::Corrupt, "unknown RET");
+  if (ret < 0 || ret > static_cast<std::int64_t>(smtp::Ret::Headers))
+    return fail(Errc::Corrupt, "unknown RET");
   lease.envelope.params.ret = static_cast<smtp::Ret>(ret);
   lease.envelope.params.envid = query.text(5);
   lease.smtputf8 = query.integer(6) != 0;
@@ -73,7 +78,10 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
   for (;;) {
     POSTERN_TRY(const bool row, recipients.step());
     if (!row) break;
-    smtp::Recipient r{recipients.text(1), recipients.text(2), {static_cast<std::uint8_t>(recipients.integer(3))}, recipients.text(4)};
+    smtp::Recipient r{recipients.text(1),
+                      recipients.text(2),
+                      {static_cast<std::uint8_t>(recipients.integer(3))},
+                      recipients.text(4)};
     lease.index.push_back(static_cast<std::uint32_t>(recipients.integer(0)));
     lease.attempts.push_back(static_cast<std::uint32_t>(recipients.integer(5)));
     lease.envelope.recipients.push_back(std::move(r));
@@ -88,8 +96,10 @@ Result<std::string> QueueReader::piece(QueueId id, std::uint32_t number) {
   const auto pieces = static_cast<std::uint32_t>(message.integer(0));
   message.reset();
   if (number > pieces) return std::string();
-  POSTERN_TRY(store::Statement query, database_.prepare(number == pieces ? "SELECT tail FROM messages WHERE id=?1 AND ?2>=0"
-                                                                         : "SELECT content FROM pieces WHERE message=?1 AND number=?2"));
+  POSTERN_TRY(
+      store::Statement query,
+      database_.prepare(number == pieces ? "SELECT tail FROM messages WHERE id=?1 AND ?2>=0"
+                                         : "SELECT content FROM pieces WHERE message=?1 AND number=?2"));
   POSTERN_TRY(const bool row, query.bind(id.value, std::int64_t{number}).step());
   if (!row) return fail(Errc::Corrupt, "a piece of the message is missing");
   return query.text(0);
@@ -97,11 +107,13 @@ Result<std::string> QueueReader::piece(QueueId id, std::uint32_t number) {
 
 Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
   POSTERN_TRY(store::Statement query,
-              database_.prepare("SELECT id,account_name,reverse_path,accepted_at,size FROM messages WHERE (?1=0 OR id=?1) "
-                                "AND (?2=x'' OR account_name=?2) AND (?3=x'' OR reverse_path=?3) AND (?4=x'' OR id IN "
-                                "(SELECT message FROM recipients WHERE address=?4)) ORDER BY id LIMIT ?5"));
-  query.bind(filter.id ? filter.id->value : 0, std::string_view(filter.account), std::string_view(filter.sender),
-             std::string_view(filter.recipient), static_cast<std::int64_t>(filter.limit));
+              database_.prepare(
+                  "SELECT id,account_name,reverse_path,accepted_at,size FROM messages WHERE (?1=0 OR id=?1) "
+                  "AND (?2=x'' OR account_name=?2) AND (?3=x'' OR reverse_path=?3) AND (?4=x'' OR id IN "
+                  "(SELECT message FROM recipients WHERE address=?4)) ORDER BY id LIMIT ?5"));
+  query.bind(filter.id ? filter.id->value : 0, std::string_view(filter.account),
+             std::string_view(filter.sender), std::string_view(filter.recipient),
+             static_cast<std::int64_t>(filter.limit));
   std::vector<Listed> listed;
   for (;;) {
     POSTERN_TRY(const bool row, query.step());
@@ -114,16 +126,18 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
     entry.size = static_cast<std::uint64_t>(query.integer(4));
     listed.push_back(std::move(entry));
   }
-  POSTERN_TRY(store::Statement recipients, database_.prepare("SELECT address,state,attempts,next_attempt,status,text FROM recipients "
-                                                             "WHERE message=? ORDER BY number"));
+  POSTERN_TRY(store::Statement recipients,
+              database_.prepare("SELECT address,state,attempts,next_attempt,status,text FROM recipients "
+                                "WHERE message=? ORDER BY number"));
   for (Listed& entry : listed) {
     recipients.bind(entry.id.value);
     for (;;) {
       POSTERN_TRY(const bool row, recipients.step());
       if (!row) break;
-      entry.recipients.push_back({recipients.text(0), recipients.integer(1) == 0 ? RecipientState::Waiting : RecipientState::Held,
-                                  static_cast<std::uint32_t>(recipients.integer(2)), time_of(recipients.integer(3)), recipients.text(4),
-                                  recipients.text(5)});
+      entry.recipients.push_back({recipients.text(0),
+                                  recipients.integer(1) == 0 ? RecipientState::Waiting : RecipientState::Held,
+                                  static_cast<std::uint32_t>(recipients.integer(2)),
+                                  time_of(recipients.integer(3)), recipients.text(4), recipients.text(5)});
     }
   }
   return listed;

@@ -1,22 +1,24 @@
 #pragma once
 
+#include "queue/queue.h"
+#include "store/sqlite.h"
+
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "queue/queue.h"
-#include "store/sqlite.h"
-
 namespace postern::queue {
 
-/// What is read from queue.db beside the writer, on a connection of its own (WAL: it never waits for the writer).
-/// Threads  one at a time.
+/// What is read from queue.db beside the writer, on a connection of its own (WAL: it never waits for the
+/// writer). Threads  one at a time.
 class QueueReader {
  public:
   [[nodiscard]] static Result<QueueReader> open(const std::string& path, const char* vfs);
 
-  /// Messages due at `now`, oldest due first, those for which `take(id)` is true. Damaged ones go to `set_aside`.
-  [[nodiscard]] Result<std::vector<Lease>> due(TimePoint now, std::size_t max, const std::function<bool(QueueId)>& take,
+  /// Messages due at `now`, oldest due first, those for which `take(id)` is true. Damaged ones go to
+  /// `set_aside`.
+  [[nodiscard]] Result<std::vector<Lease>> due(TimePoint now, std::size_t max,
+                                               const std::function<bool(QueueId)>& take,
                                                std::vector<QueueId>& set_aside);
   [[nodiscard]] Result<std::string> piece(QueueId id, std::uint32_t number);
   [[nodiscard]] Result<std::vector<Listed>> list(const Filter& filter);

@@ -3,7 +3,8 @@
 namespace postern::queue {
 namespace {
 
-// The last, usually only, piece of a message lives in its row: a small mail is one row here and one per recipient.
+// The last, usually only, piece of a message lives in its row: a small mail is one row here and one per
+// recipient.
 const char* const kSchemaV1 = R"(
 CREATE TABLE messages(
   id INTEGER PRIMARY KEY, account INTEGER NOT NULL, account_name, session INTEGER NOT NULL, reverse_path, ret INTEGER NOT NULL,
@@ -37,7 +38,8 @@ constexpr std::string_view kQueries[] = {
     "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?)",
     "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','')",
     "DELETE FROM recipients WHERE message=? AND number=?",
-    "UPDATE recipients SET attempts=attempts+1, next_attempt=?, status=?, text=? WHERE message=? AND number=?",
+    "UPDATE recipients SET attempts=attempts+1, next_attempt=?, status=?, text=? WHERE message=? AND "
+    "number=?",
     "UPDATE messages SET signature=? WHERE id=?",
     "DELETE FROM messages WHERE id=?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message=?1)",
     "DELETE FROM pieces WHERE message=?1 AND NOT EXISTS (SELECT 1 FROM messages WHERE id=?1)",
@@ -70,25 +72,28 @@ Result<> QueueTables::insert_piece(QueueId id, std::uint32_t number, std::string
   return statements_[kInsertPiece].bind(id.value, std::int64_t{number}, content).run();
 }
 
-Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, std::uint32_t pieces, std::string_view tail) {
+Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, std::uint32_t pieces,
+                                     std::string_view tail) {
   const smtp::Envelope& e = m.envelope;
   POSTERN_CHECK(statements_[kInsertMessage]
                     .bind(m.id.value, m.account.value, std::string_view(m.account_name), m.session.value,
-                          std::string_view(e.reverse_path), static_cast<std::int64_t>(e.params.ret), std::string_view(e.params.envid),
-                          std::int64_t{m.smtputf8}, std::int64_t{m.eight_bit}, std::string_view(m.signing_domain), millis(m.accepted_at),
-                          static_cast<std::int64_t>(size), std::int64_t{pieces}, tail)
+                          std::string_view(e.reverse_path), static_cast<std::int64_t>(e.params.ret),
+                          std::string_view(e.params.envid), std::int64_t{m.smtputf8},
+                          std::int64_t{m.eight_bit}, std::string_view(m.signing_domain),
+                          millis(m.accepted_at), static_cast<std::int64_t>(size), std::int64_t{pieces}, tail)
                     .run());
   std::int64_t number = 0;
   for (const smtp::Recipient& r : e.recipients) {
     POSTERN_CHECK(statements_[kInsertRecipient]
-                      .bind(m.id.value, number++, std::string_view(r.address), std::string_view(r.domain), std::int64_t{r.notify.bits},
-                            std::string_view(r.orcpt), millis(m.accepted_at))
+                      .bind(m.id.value, number++, std::string_view(r.address), std::string_view(r.domain),
+                            std::int64_t{r.notify.bits}, std::string_view(r.orcpt), millis(m.accepted_at))
                       .run());
   }
   return {};
 }
 
-Result<> QueueTables::settle(QueueId id, const std::vector<RecipientOutcome>& outcomes, std::string_view keep_signature) {
+Result<> QueueTables::settle(QueueId id, const std::vector<RecipientOutcome>& outcomes,
+                             std::string_view keep_signature) {
   bool some_done = false;
   for (const RecipientOutcome& o : outcomes) {
     switch (o.kind) {
@@ -99,13 +104,16 @@ Result<> QueueTables::settle(QueueId id, const std::vector<RecipientOutcome>& ou
         break;
       case RecipientOutcome::Kind::Retry:
         POSTERN_CHECK(statements_[kRetryRecipient]
-                          .bind(millis(o.retry_at), std::string_view(o.status), std::string_view(o.text), id.value, std::int64_t{o.index})
+                          .bind(millis(o.retry_at), std::string_view(o.status), std::string_view(o.text),
+                                id.value, std::int64_t{o.index})
                           .run());
         break;
-      case RecipientOutcome::Kind::Untried: break;
+      case RecipientOutcome::Kind::Untried:
+        break;
     }
   }
-  if (!keep_signature.empty()) POSTERN_CHECK(statements_[kKeepSignature].bind(keep_signature, id.value).run());
+  if (!keep_signature.empty())
+    POSTERN_CHECK(statements_[kKeepSignature].bind(keep_signature, id.value).run());
   return some_done ? remove_if_done(id) : Result<>{};
 }
 
@@ -119,9 +127,12 @@ Result<> QueueTables::sweep() { return statements_[kSweepPieces].bind().run(); }
 
 Result<> QueueTables::operate(QueueId id, Operation operation, TimePoint now) {
   switch (operation) {
-    case Operation::Retry: return statements_[kRetryAll].bind(id.value, millis(now)).run();
-    case Operation::Hold: return statements_[kHoldAll].bind(id.value).run();
-    case Operation::Release: return statements_[kReleaseAll].bind(id.value, millis(now)).run();
+    case Operation::Retry:
+      return statements_[kRetryAll].bind(id.value, millis(now)).run();
+    case Operation::Hold:
+      return statements_[kHoldAll].bind(id.value).run();
+    case Operation::Release:
+      return statements_[kReleaseAll].bind(id.value, millis(now)).run();
     case Operation::Remove:
       POSTERN_CHECK(statements_[kRemoveAll].bind(id.value).run());
       return remove_if_done(id);

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "queue/queue.h"
+#include "store/sqlite.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "queue/queue.h"
-#include "store/sqlite.h"
 
 namespace postern::queue {
 
@@ -24,8 +24,10 @@ class QueueTables {
   /// Puts a piece of a message that does not exist yet aside.
   [[nodiscard]] Result<> insert_piece(QueueId id, std::uint32_t number, std::string_view content);
   /// Makes the message: from here on it exists. `tail` is its last piece, number `pieces`.
-  [[nodiscard]] Result<> insert_message(const NewMessage& message, std::uint64_t size, std::uint32_t pieces, std::string_view tail);
-  [[nodiscard]] Result<> settle(QueueId id, const std::vector<RecipientOutcome>& outcomes, std::string_view keep_signature);
+  [[nodiscard]] Result<> insert_message(const NewMessage& message, std::uint64_t size, std::uint32_t pieces,
+                                        std::string_view tail);
+  [[nodiscard]] Result<> settle(QueueId id, const std::vector<RecipientOutcome>& outcomes,
+                                std::string_view keep_signature);
   /// Removes the pieces of a message that does not exist.
   [[nodiscard]] Result<> discard_pieces(QueueId id);
   /// Pieces whose message never came to exist: what a crash left behind.

@@ -1,11 +1,10 @@
+#include "queue/history.h"
+#include "queue/sqlite_queue.h"
+
+#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
-
-#include <gtest/gtest.h>
-
-#include "queue/history.h"
-#include "queue/sqlite_queue.h"
 
 namespace postern::queue {
 namespace {
@@ -157,8 +156,10 @@ TEST_F(QueueTest, RecipientsAreSettledOneByOne) {
   put({"a@x.example", "b@x.example", "c@x.example"});
   reopen();
   const Lease first = lease().at(0);
-  settle(first, {outcome(0, RecipientOutcome::Kind::Delivered), outcome(1, RecipientOutcome::Kind::Retry, clock_.now() + std::chrono::hours(1)),
-                 outcome(2, RecipientOutcome::Kind::Failed)},
+  settle(first,
+         {outcome(0, RecipientOutcome::Kind::Delivered),
+          outcome(1, RecipientOutcome::Kind::Retry, clock_.now() + std::chrono::hours(1)),
+          outcome(2, RecipientOutcome::Kind::Failed)},
          "DKIM-Signature: x\r\n");
   EXPECT_TRUE(lease().empty()) << "not due yet";
   clock_.advance(std::chrono::hours(1));
@@ -193,7 +194,8 @@ TEST_F(QueueTest, OperatorsHoldReleaseAndRemove) {
   const std::vector<Lease> leases = lease();
   ASSERT_EQ(leases.size(), 1U);
   EXPECT_NE(leases[0].id, id);
-  EXPECT_EQ(operate({.account = "alice@example.org"}, Operation::Release), 1U) << "the leased one is left alone";
+  EXPECT_EQ(operate({.account = "alice@example.org"}, Operation::Release), 1U)
+      << "the leased one is left alone";
   EXPECT_EQ(lease().size(), 1U);
   reopen();
   EXPECT_EQ(operate({.recipient = "b@example.net"}, Operation::Remove), 1U);
@@ -203,8 +205,10 @@ TEST_F(QueueTest, OperatorsHoldReleaseAndRemove) {
 TEST_F(QueueTest, HistoryTellsByMessageAndByAddress) {
   const Result<std::unique_ptr<History>> history = History::open(dir_ + "/history.db");
   ASSERT_TRUE(history);
-  (*history)->record({clock_.now(), QueueId{5}, "accepted", "alice@example.org", "alice@example.org", "", "587"});
-  (*history)->record({clock_.now(), QueueId{5}, "delivered", "alice@example.org", "alice@example.org", "bob@example.net", "250"});
+  (*history)->record(
+      {clock_.now(), QueueId{5}, "accepted", "alice@example.org", "alice@example.org", "", "587"});
+  (*history)->record({clock_.now(), QueueId{5}, "delivered", "alice@example.org", "alice@example.org",
+                      "bob@example.net", "250"});
   (*history)->record({clock_.now(), QueueId{6}, "accepted", "carol@example.org", "", "", ""});
   EXPECT_EQ((*history)->of_message(QueueId{5})->size(), 2U);
   EXPECT_EQ((*history)->of_address("bob@example.net", 10)->at(0).kind, "delivered");

@@ -1,12 +1,12 @@
 #include "queue/sqlite_queue.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/log.h"
 #include "queue/fail_points.h"
 #include "queue/queue_reader.h"
 #include "queue/queue_tables.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace postern::queue {
 
@@ -83,7 +83,9 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
   net::Task<Result<>> put_aside() {
     auto request = std::make_unique<Request>();
     auto content = std::make_shared<std::string>(std::exchange(tail_, {}));
-    request->apply = [id = id_, number = pieces_, content](QueueTables& tables) { return tables.insert_piece(id, number, *content); };
+    request->apply = [id = id_, number = pieces_, content](QueueTables& tables) {
+      return tables.insert_piece(id, number, *content);
+    };
     net::Completion<Result<>> done(loop_);
     request->done = done.resolver();
     ++pieces_;
@@ -120,8 +122,8 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
   bool committed_ = false;
 };
 
-Result<std::unique_ptr<SqliteQueue>> SqliteQueue::open(const std::string& path, const Options& options, const Clock& clock,
-                                                       const char* vfs) {
+Result<std::unique_ptr<SqliteQueue>> SqliteQueue::open(const std::string& path, const Options& options,
+                                                       const Clock& clock, const char* vfs) {
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full, vfs));
   POSTERN_CHECK(database.migrate(queue_schema()));
   POSTERN_TRY(QueueTables tables, QueueTables::prepare(database));
@@ -143,7 +145,9 @@ SqliteQueue::~SqliteQueue() {
   writer_.join();
 }
 
-std::unique_ptr<Queue::Draft> SqliteQueue::begin(net::Loop& loop, QueueId id) { return std::make_unique<SqliteDraft>(*this, loop, id); }
+std::unique_ptr<Queue::Draft> SqliteQueue::begin(net::Loop& loop, QueueId id) {
+  return std::make_unique<SqliteDraft>(*this, loop, id);
+}
 
 void SqliteQueue::set_on_accepted(std::function<void(FreshMessage)> taker) {
   const std::lock_guard lock(mutex_);
@@ -257,12 +261,16 @@ void SqliteQueue::end_lease(QueueId id) {
 
 void SqliteQueue::release(const Lease& lease) { end_lease(lease.id); }
 
-net::Task<Result<std::vector<Lease>>> SqliteQueue::lease_due(net::Loop& loop, TimePoint now, std::size_t max) {
+net::Task<Result<std::vector<Lease>>> SqliteQueue::lease_due(net::Loop& loop, TimePoint now,
+                                                             std::size_t max) {
   auto job = [this, now, max] {
     std::vector<QueueId> damaged;
-    Result<std::vector<Lease>> leases = files_->reader.due(now, max, [this](QueueId id) { return try_lease(id); }, damaged);
-    // A damaged record stays leased, so nobody stumbles over it again while this process lives; it stays in the file.
-    for (const QueueId id : damaged) log::Event(log::Level::Error, "queue.record_set_aside").with("queue_id", id);
+    Result<std::vector<Lease>> leases = files_->reader.due(
+        now, max, [this](QueueId id) { return try_lease(id); }, damaged);
+    // A damaged record stays leased, so nobody stumbles over it again while this process lives; it stays in
+    // the file.
+    for (const QueueId id : damaged)
+      log::Event(log::Level::Error, "queue.record_set_aside").with("queue_id", id);
     return leases;
   };
   Result<Result<std::vector<Lease>>> found = co_await readers_.run(loop, std::move(job));
@@ -277,15 +285,18 @@ net::Task<Result<std::string>> SqliteQueue::read(net::Loop& loop, QueueId id, st
   co_return *std::move(content);
 }
 
-net::Task<Result<>> SqliteQueue::settle(net::Loop& loop, const Lease& lease, std::vector<RecipientOutcome> outcomes,
-                                        std::string keep_signature) {
+net::Task<Result<>> SqliteQueue::settle(net::Loop& loop, const Lease& lease,
+                                        std::vector<RecipientOutcome> outcomes, std::string keep_signature) {
   auto request = std::make_unique<Request>();
   request->urgent = false;
   request->before = "before_settle_commit";
   request->after = "after_settle_commit";
   const QueueId id = lease.id;
-  auto shared = std::make_shared<std::pair<std::vector<RecipientOutcome>, std::string>>(std::move(outcomes), std::move(keep_signature));
-  request->apply = [id, shared](QueueTables& tables) { return tables.settle(id, shared->first, shared->second); };
+  auto shared = std::make_shared<std::pair<std::vector<RecipientOutcome>, std::string>>(
+      std::move(outcomes), std::move(keep_signature));
+  request->apply = [id, shared](QueueTables& tables) {
+    return tables.settle(id, shared->first, shared->second);
+  };
   net::Completion<Result<>> done(loop);
   // The lease ends whatever came of it: what was not recorded is tried again.
   request->done = [this, id, resolve = done.resolver()](Result<> result) {
@@ -309,7 +320,8 @@ net::Task<Result<std::vector<Listed>>> SqliteQueue::list(net::Loop& loop, const 
   co_return *std::move(found);
 }
 
-net::Task<Result<std::size_t>> SqliteQueue::operate(net::Loop& loop, const Filter& filter, Operation operation) {
+net::Task<Result<std::size_t>> SqliteQueue::operate(net::Loop& loop, const Filter& filter,
+                                                    Operation operation) {
   const Result<std::vector<Listed>> listed = co_await list(loop, filter);
   if (!listed) co_return listed.error();
   auto taken = std::make_shared<std::vector<QueueId>>();

@@ -1,7 +1,11 @@
 #pragma once
 
-#include <condition_variable>
+#include "base/options.h"
+#include "net/offload.h"
+#include "queue/queue.h"
+
 #include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -9,10 +13,6 @@
 #include <thread>
 #include <tuple>
 #include <unordered_set>
-
-#include "base/options.h"
-#include "net/offload.h"
-#include "queue/queue.h"
 
 namespace postern::queue {
 
@@ -25,12 +25,13 @@ struct Options {
   static auto fields() {
     using std::chrono::milliseconds;
     return std::tuple{
-        field("max_commit_delay", &Options::max_commit_delay, milliseconds{0}, milliseconds{100}, Reload::Restart,
-              "How long a commit waits for others that are under way, to share its sync."),
-        field("max_settle_delay", &Options::max_settle_delay, milliseconds{0}, milliseconds{1000}, Reload::Restart,
+        field("max_commit_delay", &Options::max_commit_delay, milliseconds{0}, milliseconds{100},
+              Reload::Restart, "How long a commit waits for others that are under way, to share its sync."),
+        field("max_settle_delay", &Options::max_settle_delay, milliseconds{0}, milliseconds{1000},
+              Reload::Restart,
               "How long the record of a finished delivery may wait for a commit to ride along with."),
-        field("probe_interval", &Options::probe_interval, milliseconds{10}, milliseconds{60'000}, Reload::Restart,
-              "How often a store that failed is tried again."),
+        field("probe_interval", &Options::probe_interval, milliseconds{10}, milliseconds{60'000},
+              Reload::Restart, "How often a store that failed is tried again."),
     };
   }
 };
@@ -42,7 +43,8 @@ struct Options {
 class SqliteQueue final : public Queue {
  public:
   /// Errors: Unavailable, Corrupt (a newer schema, a file that is no database).
-  [[nodiscard]] static Result<std::unique_ptr<SqliteQueue>> open(const std::string& path, const Options& options, const Clock& clock,
+  [[nodiscard]] static Result<std::unique_ptr<SqliteQueue>> open(const std::string& path,
+                                                                 const Options& options, const Clock& clock,
                                                                  const char* vfs = nullptr);
   ~SqliteQueue() override;
 
@@ -81,10 +83,10 @@ class SqliteQueue final : public Queue {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Request>> requests_;
-  std::size_t urgent_ = 0;        // requests that a client waits for
-  std::size_t open_drafts_ = 0;   // transactions under way: worth waiting for
+  std::size_t urgent_ = 0;       // requests that a client waits for
+  std::size_t open_drafts_ = 0;  // transactions under way: worth waiting for
   bool stopping_ = false;
-  std::string failure_;           // why the store does not work; empty: it does
+  std::string failure_;  // why the store does not work; empty: it does
   std::function<void(FreshMessage)> taker_;
 
   mutable std::mutex lease_mutex_;

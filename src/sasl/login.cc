@@ -8,7 +8,8 @@ constexpr std::size_t kMaxField = 255;
 }
 
 Step Login::on_response(std::string_view response) {
-  if (response.empty() || response.size() > kMaxField || response.find('\0') != std::string_view::npos) return Failed{};
+  if (response.empty() || response.size() > kMaxField || response.find('\0') != std::string_view::npos)
+    return Failed{};
   if (!user_) {
     user_ = response;
     return Challenge{"Password:"};

@@ -4,8 +4,8 @@
 
 namespace postern::sasl {
 
-/// LOGIN: user name, then password. Obsolete, and what Outlook, PHPMailer and Jakarta Mail use. A user name as initial
-/// response is tolerated. The challenge texts are those that some clients insist on.
+/// LOGIN: user name, then password. Obsolete, and what Outlook, PHPMailer and Jakarta Mail use. A user name
+/// as initial response is tolerated. The challenge texts are those that some clients insist on.
 class Login final : public Mechanism {
  public:
   [[nodiscard]] std::string first_challenge() const override { return "Username:"; }

@@ -11,10 +11,13 @@ Step Plain::on_response(std::string_view response) {
   const std::size_t second = response.find('\0', first + 1);
   if (second == std::string_view::npos) return Failed{};
   if (response.find('\0', second + 1) != std::string_view::npos) return Failed{};
-  Credentials claim{std::string(response.substr(0, first)), std::string(response.substr(first + 1, second - first - 1)),
+  Credentials claim{std::string(response.substr(0, first)),
+                    std::string(response.substr(first + 1, second - first - 1)),
                     std::string(response.substr(second + 1))};
   if (claim.authcid.empty() || claim.password.empty()) return Failed{};
-  if (claim.authzid.size() > kMaxField || claim.authcid.size() > kMaxField || claim.password.size() > kMaxField) return Failed{};
+  if (claim.authzid.size() > kMaxField || claim.authcid.size() > kMaxField ||
+      claim.password.size() > kMaxField)
+    return Failed{};
   return claim;
 }
 

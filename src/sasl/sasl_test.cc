@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "sasl/mechanism.h"
+
+#include <gtest/gtest.h>
 
 namespace postern::sasl {
 namespace {
@@ -14,9 +14,11 @@ TEST(Rfc4616Section2, PlainNeedsExactlyTwoNulsAndBothFields) {
   EXPECT_EQ(std::get<Credentials>(good).authzid, "bob");
   EXPECT_EQ(std::get<Credentials>(good).authcid, "alice");
   EXPECT_EQ(std::get<Credentials>(good).password, "secret");
-  EXPECT_TRUE(std::holds_alternative<Credentials>(run("\0"s + std::string(255, 'u') + "\0"s + std::string(255, 'p'))));
-  for (const std::string& bad : {""s, "alice"s, "\0alice"s, "\0\0"s, "\0alice\0"s, "\0\0secret"s, "\0a\0b\0c"s,
-                                 "\0a\0"s + std::string(256, 'p'), std::string(256, 'z') + "\0a\0b"s}) {
+  EXPECT_TRUE(std::holds_alternative<Credentials>(
+      run("\0"s + std::string(255, 'u') + "\0"s + std::string(255, 'p'))));
+  for (const std::string& bad :
+       {""s, "alice"s, "\0alice"s, "\0\0"s, "\0alice\0"s, "\0\0secret"s, "\0a\0b\0c"s,
+        "\0a\0"s + std::string(256, 'p'), std::string(256, 'z') + "\0a\0b"s}) {
     EXPECT_TRUE(std::holds_alternative<Failed>(run(bad))) << bad.size();
   }
 }

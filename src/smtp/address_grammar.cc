@@ -1,11 +1,11 @@
 #include "smtp/address_grammar.h"
 
+#include "smtp/ascii.h"
+
 #include <arpa/inet.h>
 
 #include <algorithm>
 #include <array>
-
-#include "smtp/ascii.h"
 
 namespace postern::smtp {
 namespace {
@@ -34,7 +34,10 @@ class Cursor {
 bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 bool is_high(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 // atext of RFC 5322 §3.2.3, with UTF8-non-ascii of RFC 6531 §3.3
-bool is_atext(char c) { return is_alnum(c) || is_high(c) || (c != '\0' && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos); }
+bool is_atext(char c) {
+  return is_alnum(c) || is_high(c) ||
+         (c != '\0' && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos);
+}
 
 Error malformed(const char* what) { return fail(Errc::Malformed, what); }
 
@@ -91,7 +94,8 @@ Result<std::string> domain(Cursor& in) {
   return std::string(in.since(start));
 }
 
-// address-literal = "[" ( IPv4-address-literal / IPv6-address-literal ) "]" ; §4.1.3, General-address-literal has no use
+// address-literal = "[" ( IPv4-address-literal / IPv6-address-literal ) "]" ; §4.1.3, General-address-literal
+// has no use
 Result<std::string> address_literal(Cursor& in) {
   const std::string_view rest = in.rest();
   const std::size_t end = rest.find(']');
@@ -101,7 +105,8 @@ Result<std::string> address_literal(Cursor& in) {
   constexpr std::string_view kTag = "IPv6:";
   const bool v6 = iequals(inside.substr(0, kTag.size()), kTag);
   const std::string address(v6 ? inside.substr(kTag.size()) : inside);
-  if (address.find('\0') != std::string::npos || inet_pton(v6 ? AF_INET6 : AF_INET, address.c_str(), raw.data()) != 1) {
+  if (address.find('\0') != std::string::npos ||
+      inet_pton(v6 ? AF_INET6 : AF_INET, address.c_str(), raw.data()) != 1) {
     return malformed("bad address literal");
   }
   in.advance(end + 1);
@@ -157,7 +162,8 @@ std::string Mailbox::unquoted_local() const {
 }
 
 bool Mailbox::has_non_ascii() const {
-  return std::any_of(local.begin(), local.end(), is_high) || std::any_of(domain.begin(), domain.end(), is_high);
+  return std::any_of(local.begin(), local.end(), is_high) ||
+         std::any_of(domain.begin(), domain.end(), is_high);
 }
 
 bool Mailbox::fully_qualified() const {

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
-
-#include "base/result.h"
 
 namespace postern::smtp {
 
@@ -31,8 +31,8 @@ constexpr std::size_t kMaxPath = 256;      // §4.5.3.1.3, angle brackets includ
 /// Mailbox = Local-part "@" ( Domain / address-literal )
 [[nodiscard]] Result<Mailbox> parse_mailbox(std::string_view text);
 
-/// A path at the head of `rest`, which is moved behind it. `<>` yields an empty local part; `<postmaster>`, in any
-/// case, one without domain. A source route is read and dropped (§4.1.1.3, appendix F.2).
+/// A path at the head of `rest`, which is moved behind it. `<>` yields an empty local part; `<postmaster>`,
+/// in any case, one without domain. A source route is read and dropped (§4.1.1.3, appendix F.2).
 [[nodiscard]] Result<Mailbox> take_path(std::string_view& rest);
 
 /// Domain / address-literal, as EHLO's argument or a mailbox's host.

@@ -5,10 +5,15 @@
 
 namespace postern::smtp {
 
-// SMTP compares keywords and domains without regard to the case of ASCII letters (RFC 5321 §2.4); locales play no part.
+// SMTP compares keywords and domains without regard to the case of ASCII letters (RFC 5321 §2.4); locales
+// play no part.
 
-[[nodiscard]] constexpr char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-[[nodiscard]] constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+[[nodiscard]] constexpr char to_upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+[[nodiscard]] constexpr char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 [[nodiscard]] inline std::string to_upper(std::string_view text) {
   std::string out(text);

@@ -1,18 +1,29 @@
 #include "smtp/command.h"
 
+#include "smtp/ascii.h"
+
 #include <array>
 #include <utility>
-
-#include "smtp/ascii.h"
 
 namespace postern::smtp {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, Verb>, 15> kVerbs{{
-    {"EHLO", Verb::Ehlo}, {"HELO", Verb::Helo}, {"STARTTLS", Verb::StartTls}, {"AUTH", Verb::Auth},
-    {"MAIL", Verb::Mail}, {"RCPT", Verb::Rcpt}, {"DATA", Verb::Data},         {"RSET", Verb::Rset},
-    {"NOOP", Verb::Noop}, {"QUIT", Verb::Quit}, {"VRFY", Verb::Vrfy},         {"EXPN", Verb::Expn},
-    {"HELP", Verb::Help}, {"ETRN", Verb::Etrn}, {"BDAT", Verb::Bdat},
+    {"EHLO", Verb::Ehlo},
+    {"HELO", Verb::Helo},
+    {"STARTTLS", Verb::StartTls},
+    {"AUTH", Verb::Auth},
+    {"MAIL", Verb::Mail},
+    {"RCPT", Verb::Rcpt},
+    {"DATA", Verb::Data},
+    {"RSET", Verb::Rset},
+    {"NOOP", Verb::Noop},
+    {"QUIT", Verb::Quit},
+    {"VRFY", Verb::Vrfy},
+    {"EXPN", Verb::Expn},
+    {"HELP", Verb::Help},
+    {"ETRN", Verb::Etrn},
+    {"BDAT", Verb::Bdat},
 }};
 
 Error syntax(std::string detail) { return fail(Errc::Malformed, std::move(detail)); }
@@ -36,7 +47,9 @@ std::string_view take_word(std::string_view& rest) {
 }
 
 bool is_keyword(std::string_view text) {
-  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  const auto alnum = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
   if (text.empty() || !alnum(text.front())) return false;
   for (const char c : text) {
     if (!alnum(c) && c != '-') return false;
@@ -44,8 +57,8 @@ bool is_keyword(std::string_view text) {
   return true;
 }
 
-// esmtp-param = esmtp-keyword ["=" esmtp-value] ; esmtp-value = 1*(%d33-60 / %d62-126), and UTF-8 (RFC 6531 §3.3).
-// AUTH= and ENVID values may hold no raw "=" either: their xtext forbids it.
+// esmtp-param = esmtp-keyword ["=" esmtp-value] ; esmtp-value = 1*(%d33-60 / %d62-126), and UTF-8 (RFC 6531
+// §3.3). AUTH= and ENVID values may hold no raw "=" either: their xtext forbids it.
 Result<ParamList> parse_params(std::string_view rest) {
   ParamList list;
   for (std::string_view word = take_word(rest); !word.empty(); word = take_word(rest)) {
@@ -62,7 +75,8 @@ Result<ParamList> parse_params(std::string_view rest) {
   return list;
 }
 
-/// "FROM:" or "TO:" at the head of `rest`, any case; a space behind the colon is tolerated, as every server does.
+/// "FROM:" or "TO:" at the head of `rest`, any case; a space behind the colon is tolerated, as every server
+/// does.
 bool take_prefix(std::string_view& rest, std::string_view prefix) {
   rest = trim(rest);
   if (!iequals(rest.substr(0, prefix.size()), prefix)) return false;
@@ -76,7 +90,8 @@ Result<Command> parse_mail(std::string_view rest) {
   if (!take_prefix(rest, "FROM:")) return syntax("MAIL FROM:<address>");
   MailFrom mail;
   POSTERN_TRY(mail.reverse_path, take_path(rest));
-  if (!mail.reverse_path.local.empty() && mail.reverse_path.domain.empty()) return syntax("no domain in the reverse-path");
+  if (!mail.reverse_path.local.empty() && mail.reverse_path.domain.empty())
+    return syntax("no domain in the reverse-path");
   if (!rest.empty() && !is_space(rest.front())) return syntax("no space behind the path");
   POSTERN_TRY(const ParamList list, parse_params(rest));
   POSTERN_TRY(mail.params, parse_mail_params(list));
@@ -95,15 +110,17 @@ Result<Command> parse_rcpt(std::string_view rest) {
   return Command(std::move(rcpt));
 }
 
-/// Clients send all sorts of names, and none may be refused for not being ours to check (RFC 5321 §4.1.4); it is
-/// only kept out of the Received field's syntax that it must not break: printable, without spaces or brackets out of place.
+/// Clients send all sorts of names, and none may be refused for not being ours to check (RFC 5321 §4.1.4); it
+/// is only kept out of the Received field's syntax that it must not break: printable, without spaces or
+/// brackets out of place.
 Result<std::string> parse_domain(std::string_view rest) {
   const std::string_view word = take_word(rest);
   if (word.empty()) return syntax("a domain is required");
   constexpr std::size_t kMaxName = 255;
   if (word.size() > kMaxName) return syntax("name too long");
   for (const char c : word) {
-    if (c <= ' ' || c > '~' || c == '(' || c == ')' || c == '<' || c == '>' || c == ';' || c == '\\' || c == '"') {
+    if (c <= ' ' || c > '~' || c == '(' || c == ')' || c == '<' || c == '>' || c == ';' || c == '\\' ||
+        c == '"') {
       return syntax("not a domain");
     }
   }
@@ -137,22 +154,33 @@ Result<Command> parse_arguments(Verb verb, std::string_view rest) {
       POSTERN_TRY(std::string name, parse_domain(rest));
       return Command(Helo{std::move(name)});
     }
-    case Verb::StartTls: return without_argument<StartTls>(rest);
-    case Verb::Auth: return parse_auth(rest);
-    case Verb::Mail: return parse_mail(rest);
-    case Verb::Rcpt: return parse_rcpt(rest);
-    case Verb::Data: return without_argument<Data>(rest);
-    case Verb::Rset: return without_argument<Rset>(rest);
-    case Verb::Quit: return without_argument<Quit>(rest);
-    case Verb::Noop: return Command(Noop{});
-    case Verb::Help: return Command(Help{});
+    case Verb::StartTls:
+      return without_argument<StartTls>(rest);
+    case Verb::Auth:
+      return parse_auth(rest);
+    case Verb::Mail:
+      return parse_mail(rest);
+    case Verb::Rcpt:
+      return parse_rcpt(rest);
+    case Verb::Data:
+      return without_argument<Data>(rest);
+    case Verb::Rset:
+      return without_argument<Rset>(rest);
+    case Verb::Quit:
+      return without_argument<Quit>(rest);
+    case Verb::Noop:
+      return Command(Noop{});
+    case Verb::Help:
+      return Command(Help{});
     case Verb::Vrfy:
       if (trim(rest).empty()) return syntax("VRFY needs an argument");
       return Command(Vrfy{std::string(trim(rest))});
     case Verb::Expn:
     case Verb::Etrn:
-    case Verb::Bdat: return Command(NotOffered{});
-    case Verb::Unknown: break;
+    case Verb::Bdat:
+      return Command(NotOffered{});
+    case Verb::Unknown:
+      break;
   }
   return fail(Errc::Denied, "unknown command");
 }
@@ -173,7 +201,8 @@ ParsedCommand parse_command(std::string_view line) {
   for (const auto& [name, verb] : kVerbs) {
     if (iequals(word, name)) parsed.verb = verb;
   }
-  // RFC 5321 §2.3.8: CR and LF only ever stand together; a line that holds one alone was cut wrongly by somebody.
+  // RFC 5321 §2.3.8: CR and LF only ever stand together; a line that holds one alone was cut wrongly by
+  // somebody.
   if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
     parsed.verb = Verb::Unknown;
     parsed.command = fail(Errc::Denied, "bare CR, LF or NUL in a command");

@@ -1,24 +1,45 @@
 #pragma once
 
+#include "base/result.h"
+#include "smtp/address_grammar.h"
+#include "smtp/params.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
-#include "base/result.h"
-#include "smtp/address_grammar.h"
-#include "smtp/params.h"
-
 namespace postern::smtp {
 
-enum class Verb { Ehlo, Helo, StartTls, Auth, Mail, Rcpt, Data, Rset, Noop, Quit, Vrfy, Expn, Help, Etrn, Bdat, Unknown };
+enum class Verb {
+  Ehlo,
+  Helo,
+  StartTls,
+  Auth,
+  Mail,
+  Rcpt,
+  Data,
+  Rset,
+  Noop,
+  Quit,
+  Vrfy,
+  Expn,
+  Help,
+  Etrn,
+  Bdat,
+  Unknown
+};
 [[nodiscard]] const char* to_string(Verb verb);
 
-struct Ehlo { std::string domain; };
-struct Helo { std::string domain; };
+struct Ehlo {
+  std::string domain;
+};
+struct Helo {
+  std::string domain;
+};
 struct StartTls {};
 struct Auth {
-  std::string mechanism;                      ///< upper case
+  std::string mechanism;                        ///< upper case
   std::optional<std::string> initial_response;  ///< base64 as sent; "=" is present and empty (RFC 4954 §4)
 };
 struct MailFrom {
@@ -33,12 +54,15 @@ struct Data {};
 struct Rset {};
 struct Noop {};
 struct Quit {};
-struct Vrfy { std::string argument; };
+struct Vrfy {
+  std::string argument;
+};
 struct Help {};
 /// A verb that exists and that we do not offer: EXPN, ETRN, BDAT (502).
 struct NotOffered {};
 
-using Command = std::variant<Ehlo, Helo, StartTls, Auth, MailFrom, RcptTo, Data, Rset, Noop, Quit, Vrfy, Help, NotOffered>;
+using Command = std::variant<Ehlo, Helo, StartTls, Auth, MailFrom, RcptTo, Data, Rset, Noop, Quit, Vrfy, Help,
+                             NotOffered>;
 
 /// A parsed line. `verb` is known even when the arguments are bad, so that order is checked before syntax.
 struct ParsedCommand {
@@ -48,7 +72,8 @@ struct ParsedCommand {
   Result<Command> command = Error{Errc::Denied, "unknown command"};
 };
 
-/// `line` without CRLF (RFC 5321 §4.1.1). Trailing white space is tolerated; a bare CR, LF or NUL is Malformed.
+/// `line` without CRLF (RFC 5321 §4.1.1). Trailing white space is tolerated; a bare CR, LF or NUL is
+/// Malformed.
 [[nodiscard]] ParsedCommand parse_command(std::string_view line);
 
 }  // namespace postern::smtp

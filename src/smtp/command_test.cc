@@ -32,7 +32,10 @@ TEST(Rfc5321Section411, VerbsAndArguments) {
            Case{"AUTH", Verb::Auth, Errc::Malformed},
            Case{"AUTH PLAIN a b", Verb::Auth, Errc::Malformed},
            Case{"MAIL FROM:<>", Verb::Mail, {}},
-           Case{"mail from: <a@b.c> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x AUTH=e+3Dmc2@example.com", Verb::Mail, {}},
+           Case{"mail from: <a@b.c> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x "
+                "AUTH=e+3Dmc2@example.com",
+                Verb::Mail,
+                {}},
            Case{"MAIL FROM:<a@b.c> FOO=1", Verb::Mail, Errc::NotFound},
            Case{"MAIL FROM:<a@b.c> SIZE=1 SIZE=2", Verb::Mail, Errc::Malformed},
            Case{"MAIL FROM:<a@b.c> SIZE=-1", Verb::Mail, Errc::Malformed},
@@ -69,7 +72,8 @@ TEST(Rfc3461Section4, ParametersAreKeptAsReceived) {
   EXPECT_EQ(params.ret, Ret::Full);
   EXPECT_EQ(params.envid, "QQ+20314");
   EXPECT_EQ(params.auth, "");
-  const ParsedCommand rcpt = parse_command("RCPT TO:<Some.User+Tag@Remote.Example> NOTIFY=FAILURE,delay ORCPT=rfc822;Bob+40x");
+  const ParsedCommand rcpt =
+      parse_command("RCPT TO:<Some.User+Tag@Remote.Example> NOTIFY=FAILURE,delay ORCPT=rfc822;Bob+40x");
   const RcptTo& to = std::get<RcptTo>(*rcpt.command);
   EXPECT_EQ(to.forward_path.text(), "Some.User+Tag@Remote.Example");
   EXPECT_EQ(to_string(to.params.notify), "FAILURE,DELAY");

@@ -8,11 +8,12 @@ namespace postern::smtp {
 
 /// Finds the end of the data and undoes dot-stuffing (RFC 5321 §4.5.2), however the network cut the stream.
 ///
-/// Only CRLF "." CRLF ends the data. A bare CR or LF never does, and is remembered: such a message must be refused
-/// (§2.3.8; SMTP smuggling, CVE-2023-51764 and its kin).
+/// Only CRLF "." CRLF ends the data. A bare CR or LF never does, and is remembered: such a message must be
+/// refused (§2.3.8; SMTP smuggling, CVE-2023-51764 and its kin).
 class DotDecoder {
  public:
-  /// Decodes from `wire`, appending to `out`. Returns how many octets were used: all of them unless finished().
+  /// Decodes from `wire`, appending to `out`. Returns how many octets were used: all of them unless
+  /// finished().
   std::size_t feed(std::string_view wire, std::string& out);
   [[nodiscard]] bool finished() const { return state_ == State::Finished; }
   /// The data held a CR or LF that was not part of CRLF.
@@ -30,8 +31,8 @@ class DotDecoder {
   std::size_t longest_ = 0;
 };
 
-/// Stuffs leading dots and ends the data. Input has CRLF line ends only; a missing last CRLF is added, and no other
-/// octet (RFC 5321 §4.1.1.4).
+/// Stuffs leading dots and ends the data. Input has CRLF line ends only; a missing last CRLF is added, and no
+/// other octet (RFC 5321 §4.1.1.4).
 class DotEncoder {
  public:
   void feed(std::string_view text, std::string& wire);

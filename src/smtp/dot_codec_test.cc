@@ -59,11 +59,13 @@ TEST(Rfc5321Section45316, LongestLineIsMeasuredWithoutStuffing) {
 }
 
 TEST(DotEncoder, IsTheInverseOfTheDecoder) {
-  for (const std::string body : {"", "\r\n", ".\r\n", "a\r\n..b\r\n.\r\n", "x\r\n.y\r\n\r\n", ".", "no end"}) {
+  for (const std::string body :
+       {"", "\r\n", ".\r\n", "a\r\n..b\r\n.\r\n", "x\r\n.y\r\n\r\n", ".", "no end"}) {
     for (std::size_t cut = 1; cut <= body.size() + 1; ++cut) {
       DotEncoder encoder;
       std::string wire;
-      for (std::size_t at = 0; at < body.size(); at += cut) encoder.feed(std::string_view(body).substr(at, cut), wire);
+      for (std::size_t at = 0; at < body.size(); at += cut)
+        encoder.feed(std::string_view(body).substr(at, cut), wire);
       encoder.finish(wire);
       DotDecoder decoder;
       std::string back;

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "smtp/params.h"
+
 #include <string>
 #include <vector>
-
-#include "smtp/params.h"
 
 namespace postern::smtp {
 
@@ -12,7 +12,7 @@ struct Recipient {
   std::string address;  ///< the mailbox exactly as given, "User+Tag@Example.ORG": what goes out in RCPT
   std::string domain;   ///< its domain in lower case, as given otherwise
   Notify notify;
-  std::string orcpt;    ///< as received; empty: none
+  std::string orcpt;  ///< as received; empty: none
   friend bool operator==(const Recipient&, const Recipient&) = default;
 };
 

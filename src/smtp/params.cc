@@ -1,11 +1,11 @@
 #include "smtp/params.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include "smtp/address_grammar.h"
 #include "smtp/ascii.h"
 #include "smtp/xtext.h"
+
+#include <algorithm>
+#include <charconv>
 
 namespace postern::smtp {
 namespace {
@@ -35,7 +35,8 @@ class Once {
 Result<std::uint64_t> parse_size(std::string_view value) {
   std::uint64_t size = 0;
   if (value.empty() || value.size() > kMaxSizeDigits) return bad("SIZE");
-  if (!std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; })) return bad("SIZE");
+  if (!std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return bad("SIZE");
   // Twenty digits can exceed 64 bits: such a message is too big under any limit, not malformed.
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), size);
   return error == std::errc::result_out_of_range ? UINT64_MAX : size;
@@ -60,18 +61,23 @@ Result<Notify> parse_notify(std::string_view value) {
   return notify;
 }
 
-/// original-recipient-address = addr-type ";" xtext ; RFC 3461 §4.2. Type utf-8 (RFC 6533 §3) may hold raw UTF-8.
+/// original-recipient-address = addr-type ";" xtext ; RFC 3461 §4.2. Type utf-8 (RFC 6533 §3) may hold raw
+/// UTF-8.
 Result<> check_orcpt(std::string_view value) {
   const std::size_t semicolon = value.find(';');
-  if (semicolon == std::string_view::npos || semicolon == 0 || semicolon + 1 == value.size() || value.size() > kMaxOrcpt) {
+  if (semicolon == std::string_view::npos || semicolon == 0 || semicolon + 1 == value.size() ||
+      value.size() > kMaxOrcpt) {
     return bad("ORCPT");
   }
   const std::string_view type = value.substr(0, semicolon);
-  const auto is_atom = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'; };
+  const auto is_atom = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  };
   if (!std::all_of(type.begin(), type.end(), is_atom)) return bad("ORCPT");
   const std::string_view address = value.substr(semicolon + 1);
   if (iequals(type, "utf-8")) {
-    const bool clean = std::none_of(address.begin(), address.end(), [](char c) { return (c >= 0 && c <= ' ') || c == 0x7F; });
+    const bool clean = std::none_of(address.begin(), address.end(),
+                                    [](char c) { return (c >= 0 && c <= ' ') || c == 0x7F; });
     return clean && valid_utf8(address) ? Result<>{} : Result<>(bad("ORCPT"));
   }
   if (!xtext_decode(address)) return bad("ORCPT");

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "base/result.h"
 
 namespace postern::smtp {
 
@@ -35,10 +35,10 @@ struct Notify {
 struct MailParams {
   std::optional<std::uint64_t> size;  ///< SIZE=, octets (RFC 1870)
   Body body = Body::Unspecified;
-  bool smtputf8 = false;              ///< RFC 6531
+  bool smtputf8 = false;  ///< RFC 6531
   Ret ret = Ret::Unspecified;
-  std::string envid;                  ///< as received, xtext (RFC 3461 §4.4); empty: none
-  std::optional<std::string> auth;    ///< AUTH= decoded (RFC 4954 §5); "" is <>
+  std::string envid;                ///< as received, xtext (RFC 3461 §4.4); empty: none
+  std::optional<std::string> auth;  ///< AUTH= decoded (RFC 4954 §5); "" is <>
   friend bool operator==(const MailParams&, const MailParams&) = default;
 };
 
@@ -52,7 +52,8 @@ struct RcptParams {
 /// Keyword and value of each parameter; a value is absent when there was no "=".
 using ParamList = std::vector<std::pair<std::string_view, std::optional<std::string_view>>>;
 
-/// Errors of the two below. Malformed: bad value or repeated parameter (501). NotFound: unknown parameter (555).
+/// Errors of the two below. Malformed: bad value or repeated parameter (501). NotFound: unknown parameter
+/// (555).
 [[nodiscard]] Result<MailParams> parse_mail_params(const ParamList& list);
 [[nodiscard]] Result<RcptParams> parse_rcpt_params(const ParamList& list);
 

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "base/result.h"
+#include "smtp/enhanced.h"
+
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/result.h"
-#include "smtp/enhanced.h"
 
 namespace postern::smtp {
 
@@ -24,9 +24,9 @@ struct Reply {
 
 /// Puts the lines of another server's reply together.
 ///
-/// Strict where it matters (three digits, first 2 to 5, one code for all lines) and lenient where RFC 5321 §4.2 is
-/// (a missing space after the code).
-/// Limits   kMaxLines lines; a line's length is bounded by whoever reads it.
+/// Strict where it matters (three digits, first 2 to 5, one code for all lines) and lenient where RFC 5321
+/// §4.2 is (a missing space after the code). Limits   kMaxLines lines; a line's length is bounded by whoever
+/// reads it.
 class ReplyParser {
  public:
   static constexpr std::size_t kMaxLines = 128;

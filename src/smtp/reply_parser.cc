@@ -45,8 +45,10 @@ Result<std::optional<Reply>> ReplyParser::feed(std::string_view line) {
   const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
   std::string_view text = line.substr(3);
   const bool last = !take(text, '-');
-  if (last && !text.empty() && !take(text, ' ')) return fail(Errc::Malformed, "no space after the reply code");
-  if (reply.code != 0 && reply.code != code) return fail(Errc::Malformed, "the lines of a reply have different codes");
+  if (last && !text.empty() && !take(text, ' '))
+    return fail(Errc::Malformed, "no space after the reply code");
+  if (reply.code != 0 && reply.code != code)
+    return fail(Errc::Malformed, "the lines of a reply have different codes");
   if (reply.lines.size() == kMaxLines) return fail(Errc::Malformed, "too many lines in a reply");
   const EnhancedCode enhanced = take_enhanced(text, code);
   if (reply.code == 0) {

@@ -23,7 +23,8 @@ TEST(Rfc5321Section42, ParsesWhatServersSend) {
   EXPECT_EQ(parse({"550 5.1.1 no such user"})->value(), (Reply{550, {5, 1, 1}, {"no such user"}}));
   EXPECT_EQ(parse({"220"})->value(), (Reply{220, {}, {""}})) << "a missing space is tolerated";
   EXPECT_EQ(parse({"299 x"})->value().code, 299);
-  EXPECT_EQ(parse({"250 5.1.1 odd"})->value().enhanced, (EnhancedCode{})) << "a code of another class is text";
+  EXPECT_EQ(parse({"250 5.1.1 odd"})->value().enhanced, (EnhancedCode{}))
+      << "a code of another class is text";
   EXPECT_EQ(parse({"250 2.01.1 odd"})->value().enhanced, (EnhancedCode{})) << "no leading zeros";
   EXPECT_FALSE(parse({"250-more"})->has_value());
 }

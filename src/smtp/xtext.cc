@@ -12,7 +12,8 @@ Result<std::string> xtext_decode(std::string_view text) {
     if (text[i] == '+') {
       const std::size_t high = i + 1 < text.size() ? kHex.find(text[i + 1]) : std::string_view::npos;
       const std::size_t low = i + 2 < text.size() ? kHex.find(text[i + 2]) : std::string_view::npos;
-      if (high == std::string_view::npos || low == std::string_view::npos) return fail(Errc::Malformed, "bad xtext");
+      if (high == std::string_view::npos || low == std::string_view::npos)
+        return fail(Errc::Malformed, "bad xtext");
       out += static_cast<char>(high * 16 + low);
       i += 2;
     } else if (is_xchar(text[i])) {

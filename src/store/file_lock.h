@@ -1,13 +1,14 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <string>
 #include <utility>
 
-#include "base/result.h"
-
 namespace postern::store {
 
-/// An exclusive lock on a file, held as long as the object lives; the kernel lets go of it when the process dies.
+/// An exclusive lock on a file, held as long as the object lives; the kernel lets go of it when the process
+/// dies.
 class FileLock {
  public:
   /// Errors: Denied: another process holds it. Unavailable: the file cannot be made.

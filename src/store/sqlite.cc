@@ -17,11 +17,15 @@ Error error_of(sqlite3* handle) {
     case SQLITE_PERM:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_NOMEM: return fail(Errc::Unavailable, detail);
+    case SQLITE_NOMEM:
+      return fail(Errc::Unavailable, detail);
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return fail(Errc::Corrupt, detail);
-    case SQLITE_CONSTRAINT: return fail(Errc::Denied, detail);
-    default: return fail(Errc::Internal, detail);
+    case SQLITE_NOTADB:
+      return fail(Errc::Corrupt, detail);
+    case SQLITE_CONSTRAINT:
+      return fail(Errc::Denied, detail);
+    default:
+      return fail(Errc::Internal, detail);
   }
 }
 
@@ -32,8 +36,11 @@ void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handl
 
 Result<bool> Statement::step() {
   switch (sqlite3_step(statement_.get())) {
-    case SQLITE_ROW: return true;
-    case SQLITE_DONE: sqlite3_reset(statement_.get()); return false;
+    case SQLITE_ROW:
+      return true;
+    case SQLITE_DONE:
+      sqlite3_reset(statement_.get());
+      return false;
     default: {
       const Error error = error_of(sqlite3_db_handle(statement_.get()));
       sqlite3_reset(statement_.get());
@@ -49,11 +56,14 @@ Result<> Statement::run() {
 
 void Statement::reset() { sqlite3_reset(statement_.get()); }
 
-void Statement::bind_one(int position, std::int64_t value) { sqlite3_bind_int64(statement_.get(), position, value); }
+void Statement::bind_one(int position, std::int64_t value) {
+  sqlite3_bind_int64(statement_.get(), position, value);
+}
 
 void Statement::bind_one(int position, std::string_view value) {
   // A blob keeps every octet, NUL included. SQLITE_STATIC: the caller steps before the value goes away.
-  sqlite3_bind_blob64(statement_.get(), position, value.empty() ? "" : value.data(), value.size(), SQLITE_STATIC);
+  sqlite3_bind_blob64(statement_.get(), position, value.empty() ? "" : value.data(), value.size(),
+                      SQLITE_STATIC);
 }
 
 std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
@@ -61,7 +71,8 @@ std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(
 std::string Statement::text(int column) const {
   const void* data = sqlite3_column_blob(statement_.get(), column);
   if (data == nullptr) return {};
-  return {static_cast<const char*>(data), static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+  return {static_cast<const char*>(data),
+          static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
 Result<Database> Database::open(const std::string& path, Sync sync, const char* vfs) {
@@ -70,25 +81,29 @@ Result<Database> Database::open(const std::string& path, Sync sync, const char* 
   const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, vfs);
   Database database(handle);
   if (opened != SQLITE_OK) {
-    return fail(Errc::Unavailable, path + ": " + (handle == nullptr ? "out of memory" : sqlite3_errmsg(handle)));
+    return fail(Errc::Unavailable,
+                path + ": " + (handle == nullptr ? "out of memory" : sqlite3_errmsg(handle)));
   }
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
   POSTERN_CHECK(database.execute("PRAGMA journal_mode=WAL"));
-  POSTERN_CHECK(database.execute(sync == Sync::Full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
+  POSTERN_CHECK(
+      database.execute(sync == Sync::Full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
   POSTERN_CHECK(database.execute("PRAGMA foreign_keys=ON"));
   return database;
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+  if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                         &statement, nullptr) != SQLITE_OK) {
     return error_of(handle_.get());
   }
   return Statement(statement);
 }
 
 Result<> Database::execute(const std::string& sql) {
-  if (sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return error_of(handle_.get());
+  if (sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+    return error_of(handle_.get());
   return {};
 }
 
@@ -98,8 +113,9 @@ Result<> Database::migrate(const std::vector<std::string>& steps) {
   auto version = static_cast<std::size_t>(query.integer(0));
   query.reset();
   if (version > steps.size()) {
-    return fail(Errc::Corrupt, "the database is of version " + std::to_string(version) + ", this program knows " +
-                                   std::to_string(steps.size()) + ": install the newer program");
+    return fail(Errc::Corrupt, "the database is of version " + std::to_string(version) +
+                                   ", this program knows " + std::to_string(steps.size()) +
+                                   ": install the newer program");
   }
   for (; version < steps.size(); ++version) {
     POSTERN_TRY(Transaction transaction, Transaction::begin(*this));
@@ -126,7 +142,8 @@ Result<Transaction> Transaction::begin(Database& database) {
 
 Transaction::~Transaction() {
   // A failed rollback means that SQLite has already rolled back by itself.
-  if (database_ != nullptr) [[maybe_unused]] const Result<> rolled_back = database_->execute("ROLLBACK");
+  if (database_ != nullptr) [[maybe_unused]]
+    const Result<> rolled_back = database_->execute("ROLLBACK");
 }
 
 Result<> Transaction::commit() {

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/result.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -15,8 +15,9 @@ namespace postern::store {
 
 class Database;
 
-/// A prepared statement, for use again and again. Parameters are bound by position, from 1; columns read from 0.
-/// Errors   Unavailable: disk full, I/O error, read-only, locked. Corrupt: the file is damaged. Internal: our SQL.
+/// A prepared statement, for use again and again. Parameters are bound by position, from 1; columns read from
+/// 0. Errors   Unavailable: disk full, I/O error, read-only, locked. Corrupt: the file is damaged. Internal:
+/// our SQL.
 class Statement {
  public:
   Statement(Statement&&) noexcept = default;

@@ -1,12 +1,11 @@
 #include "store/sqlite.h"
 
+#include "store/file_lock.h"
+
+#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
-
-#include <gtest/gtest.h>
-
-#include "store/file_lock.h"
 
 namespace postern::store {
 namespace {

@@ -8,7 +8,8 @@
 namespace postern::submission {
 namespace {
 
-// RFC 5321 §4.5.3.1.4 with the allowances of the extensions we announce (RFC 3461 §5.4 asks for 1036 and more).
+// RFC 5321 §4.5.3.1.4 with the allowances of the extensions we announce (RFC 3461 §5.4 asks for 1036 and
+// more).
 constexpr std::size_t kMaxCommand = 2048;
 constexpr std::size_t kMaxResponse = 12288;  // RFC 4954 §4
 constexpr std::size_t kMaxTextLine = 998;    // RFC 5322 §2.1.1
@@ -38,8 +39,8 @@ class Connection {
         stopping_(stopping),
         policy_(services),
         id_{make_id(services.clock.now().time_since_epoch().count())},
-        session_(services.options, services.hostname, policy_, mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None,
-                 services.tls != nullptr),
+        session_(services.options, services.hostname, policy_,
+                 mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None, services.tls != nullptr),
         mode_(mode) {}
 
   net::Task<> run() {
@@ -84,17 +85,20 @@ class Connection {
   }
 
   net::Task<Result<Step>> read_line(bool response) {
-    const Result<std::string_view> line =
-        co_await stream_.read_line(response ? kMaxResponse : kMaxCommandWithAuth, in(services_.options.command_timeout));
+    const Result<std::string_view> line = co_await stream_.read_line(
+        response ? kMaxResponse : kMaxCommandWithAuth, in(services_.options.command_timeout));
     if (line) {
       const bool auth = line->size() >= 4 && (line->substr(0, 4) == "AUTH" || line->substr(0, 4) == "auth");
       if (!response && line->size() > kMaxCommand && !auth) co_return session_.on_line_too_long();
       co_return response ? session_.on_response(*line) : session_.on_line(*line);
     }
     switch (line.error().code) {
-      case Errc::Exhausted: co_return response ? session_.on_response_too_long() : session_.on_line_too_long();
-      case Errc::Timeout: co_return Step{replies::timed_out(), Next::Close};
-      default: co_return line.error();
+      case Errc::Exhausted:
+        co_return response ? session_.on_response_too_long() : session_.on_line_too_long();
+      case Errc::Timeout:
+        co_return Step{replies::timed_out(), Next::Close};
+      default:
+        co_return line.error();
     }
   }
 
@@ -128,7 +132,8 @@ class Connection {
       log_login("submission.auth_locked", name, "locked out");
       co_return session_.login_failed(replies::auth_locked());
     }
-    Result<accounts::Account> account = co_await services_.directory.authenticate(stream_.loop(), name, password);
+    Result<accounts::Account> account =
+        co_await services_.directory.authenticate(stream_.loop(), name, password);
     if (account) {
       services_.lockout.succeeded(client, name);
       log_login("submission.auth_ok", name, "");
@@ -145,7 +150,10 @@ class Connection {
 
   void log_login(const char* event, const std::string& name, const std::string& why) const {
     log::Event line(log::Level::Info, event);
-    line.with("session_id", id_).with("client", stream_.peer().ip.text()).with("account", name).with("tls", tls_.cipher);
+    line.with("session_id", id_)
+        .with("client", stream_.peer().ip.text())
+        .with("account", name)
+        .with("tls", tls_.cipher);
     if (!why.empty()) line.with("why", why);
   }
 
@@ -165,16 +173,19 @@ class Connection {
       }
       text.clear();
       stream_.consume(decoder.feed(*wire, text));
-      bad = bad || decoder.saw_bare_line_end() || decoder.longest_line() > kMaxTextLine || message.size() > services_.options.max_message.count;
+      bad = bad || decoder.saw_bare_line_end() || decoder.longest_line() > kMaxTextLine ||
+            message.size() > services_.options.max_message.count;
       // What is refused anyway is read to its end and dropped.
       if (!bad) co_await message.feed(text);
     }
     session_.data_done();
     if (decoder.saw_bare_line_end()) co_return refuse(replies::bare_line_end());
-    if (message.size() > services_.options.max_message.count) co_return refuse(replies::too_big(services_.options.max_message.count));
+    if (message.size() > services_.options.max_message.count)
+      co_return refuse(replies::too_big(services_.options.max_message.count));
     if (decoder.longest_line() > kMaxTextLine) co_return refuse(replies::line_too_long_in_data());
     const intake::Accepted outcome = co_await message.finish();
-    if (const auto* refusal = std::get_if<intake::Refusal>(&outcome)) co_return refuse(replies::refused(*refusal));
+    if (const auto* refusal = std::get_if<intake::Refusal>(&outcome))
+      co_return refuse(replies::refused(*refusal));
     co_return Step{replies::accepted(std::get<queue::Receipt>(outcome)), Next::Read};
   }
 
@@ -187,7 +198,8 @@ class Connection {
     return session_.after(std::move(reply));
   }
 
-  static constexpr std::size_t kMaxCommandWithAuth = kMaxResponse + 32;  // AUTH PLAIN with its initial response
+  static constexpr std::size_t kMaxCommandWithAuth =
+      kMaxResponse + 32;  // AUTH PLAIN with its initial response
 
   net::Stream& stream_;
   const Services& services_;

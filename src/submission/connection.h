@@ -1,12 +1,12 @@
 #pragma once
 
-#include <memory>
-
 #include "guard/lockout.h"
 #include "intake/pipeline.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "submission/options.h"
+
+#include <memory>
 
 namespace postern::submission {
 
@@ -30,7 +30,8 @@ struct Services {
 };
 
 /// One client, from the banner to the close.
-/// `stopping` turns true when the server shuts down: the connection ends with 421 after its current transaction.
+/// `stopping` turns true when the server shuts down: the connection ends with 421 after its current
+/// transaction.
 net::Task<> serve_connection(net::Stream& stream, Mode mode, const Services& services, const bool& stopping);
 
 }  // namespace postern::submission

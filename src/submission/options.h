@@ -1,12 +1,12 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "base/options.h"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <tuple>
-
-#include "base/bytes.h"
-#include "base/options.h"
 
 namespace postern::submission {
 
@@ -28,21 +28,26 @@ struct Options {
     using std::chrono::seconds;
     constexpr seconds kHour{3600};
     return std::tuple{
-        field("max_message", &Options::max_message, 64_KiB, 1_GiB, Reload::Restart, "Largest message; announced as SIZE (RFC 1870)."),
+        field("max_message", &Options::max_message, 64_KiB, 1_GiB, Reload::Restart,
+              "Largest message; announced as SIZE (RFC 1870)."),
         field("max_recipients", &Options::max_recipients, 100, 100'000, Reload::Restart,
               "Recipients of one message; RFC 5321 §4.5.3.1.8 forbids fewer than 100."),
-        field("max_connections", &Options::max_connections, 1, 1'000'000, Reload::Restart, "Client connections in all."),
-        field("max_connections_per_network", &Options::max_connections_per_network, 1, 1'000'000, Reload::Restart,
-              "Connections from one IPv4 address or IPv6 /64."),
-        field("max_errors", &Options::max_errors, 3, 1000, Reload::Restart, "Bad commands before a connection is closed."),
+        field("max_connections", &Options::max_connections, 1, 1'000'000, Reload::Restart,
+              "Client connections in all."),
+        field("max_connections_per_network", &Options::max_connections_per_network, 1, 1'000'000,
+              Reload::Restart, "Connections from one IPv4 address or IPv6 /64."),
+        field("max_errors", &Options::max_errors, 3, 1000, Reload::Restart,
+              "Bad commands before a connection is closed."),
         field("max_auth_failures", &Options::max_auth_failures, 3, 100, Reload::Restart,
               "Failed logins before a connection is closed; RFC 4954 §9 asks for at least 3."),
         field("command_timeout", &Options::command_timeout, seconds{10}, kHour, Reload::Restart,
               "Wait for a command; RFC 5321 §4.5.3.2.7 asks for at least 5 minutes."),
-        field("handshake_timeout", &Options::handshake_timeout, seconds{1}, kHour, Reload::Restart, "Wait for a TLS handshake."),
+        field("handshake_timeout", &Options::handshake_timeout, seconds{1}, kHour, Reload::Restart,
+              "Wait for a TLS handshake."),
         field("data_timeout", &Options::data_timeout, seconds{10}, kHour, Reload::Restart,
               "Wait for more of a message; RFC 5321 §4.5.3.2.5 asks for 3 minutes."),
-        field("postmaster", &Options::postmaster, Reload::Restart, "Where mail for <postmaster> without domain goes."),
+        field("postmaster", &Options::postmaster, Reload::Restart,
+              "Where mail for <postmaster> without domain goes."),
     };
   }
 };

@@ -6,9 +6,12 @@
 namespace postern::submission::replies {
 namespace {
 
-Reply make(int code, smtp::EnhancedCode enhanced, std::string text) { return {code, enhanced, {std::move(text)}}; }
+Reply make(int code, smtp::EnhancedCode enhanced, std::string text) {
+  return {code, enhanced, {std::move(text)}};
+}
 
-/// Text that came from outside, safe to stand in a reply: ASCII only (RFC 6531 §3.7.1), no control characters.
+/// Text that came from outside, safe to stand in a reply: ASCII only (RFC 6531 §3.7.1), no control
+/// characters.
 std::string shown(std::string_view text) {
   std::string out;
   for (const char c : text) out += c >= ' ' && c <= '~' ? c : '?';
@@ -21,7 +24,8 @@ Reply banner(std::string_view hostname) { return make(220, {}, std::string(hostn
 
 Reply ehlo(std::string_view hostname, bool offer_starttls, bool offer_auth, std::uint64_t max_message) {
   Reply reply = make(250, {}, std::string(hostname));
-  for (const char* keyword : {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN"}) reply.lines.emplace_back(keyword);
+  for (const char* keyword : {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN"})
+    reply.lines.emplace_back(keyword);
   reply.lines.push_back("SIZE " + std::to_string(max_message));
   if (offer_starttls) reply.lines.emplace_back("STARTTLS");
   if (offer_auth) reply.lines.push_back("AUTH " + std::string(sasl::mechanism_names()));
@@ -30,8 +34,13 @@ Reply ehlo(std::string_view hostname, bool offer_starttls, bool offer_auth, std:
 
 Reply helo(std::string_view hostname) { return make(250, {}, std::string(hostname)); }
 Reply ok() { return make(250, {2, 0, 0}, "Ok"); }
-Reply bye(std::string_view hostname) { return make(221, {2, 0, 0}, std::string(hostname) + " closing connection"); }
-Reply help() { return make(214, {2, 0, 0}, "Mail submission, RFC 6409: EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY"); }
+Reply bye(std::string_view hostname) {
+  return make(221, {2, 0, 0}, std::string(hostname) + " closing connection");
+}
+Reply help() {
+  return make(214, {2, 0, 0},
+              "Mail submission, RFC 6409: EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY");
+}
 Reply cannot_verify() { return make(252, {2, 5, 2}, "Cannot verify; send mail and see"); }
 Reply start_tls() { return make(220, {2, 0, 0}, "Ready to start TLS"); }
 Reply tls_unavailable() { return make(454, {4, 7, 0}, "TLS is not available now"); }
@@ -51,37 +60,60 @@ Reply already_authenticated() { return make(503, {5, 5, 1}, "Already authenticat
 Reply sender_ok() { return make(250, {2, 1, 0}, "Sender ok"); }
 Reply recipient_ok() { return make(250, {2, 1, 5}, "Recipient ok"); }
 Reply send_data() { return make(354, {}, "End data with <CR><LF>.<CR><LF>"); }
-Reply accepted(const queue::Receipt& receipt) { return make(250, {2, 0, 0}, "Ok: queued as " + to_string(receipt.id())); }
+Reply accepted(const queue::Receipt& receipt) {
+  return make(250, {2, 0, 0}, "Ok: queued as " + to_string(receipt.id()));
+}
 
 Reply refused(const intake::Refusal& refusal) {
   using Why = intake::Refusal::Why;
   const std::string text = shown(refusal.detail);
   switch (refusal.why) {
-    case Why::BadContent: return make(554, {5, 6, 0}, "Message refused: " + text);
-    case Why::TooManyHops: return make(554, {5, 4, 6}, text);
-    case Why::HeaderTooLarge: return make(552, {5, 3, 4}, "Message refused: " + text);
-    case Why::NotYourFrom: return make(550, {5, 7, 1}, text);
-    case Why::NoSigningKey: return make(550, {5, 7, 1}, "Not sent unsigned: " + text + " (postern domain add)");
-    case Why::OverLimit: return over_limit(text);
-    case Why::StoreDown: return make(452, {4, 3, 1}, "Message not accepted now; try again later");
-    case Why::Suspended: return make(550, {5, 7, 1}, text);
+    case Why::BadContent:
+      return make(554, {5, 6, 0}, "Message refused: " + text);
+    case Why::TooManyHops:
+      return make(554, {5, 4, 6}, text);
+    case Why::HeaderTooLarge:
+      return make(552, {5, 3, 4}, "Message refused: " + text);
+    case Why::NotYourFrom:
+      return make(550, {5, 7, 1}, text);
+    case Why::NoSigningKey:
+      return make(550, {5, 7, 1}, "Not sent unsigned: " + text + " (postern domain add)");
+    case Why::OverLimit:
+      return over_limit(text);
+    case Why::StoreDown:
+      return make(452, {4, 3, 1}, "Message not accepted now; try again later");
+    case Why::Suspended:
+      return make(550, {5, 7, 1}, text);
   }
   return make(451, {4, 3, 0}, "Internal error");
 }
 
-Reply bare_line_end() { return make(554, {5, 6, 0}, "Message refused: a CR or LF stands alone; lines end with CRLF (RFC 5321 2.3.8)"); }
-Reply line_too_long_in_data() { return make(554, {5, 6, 0}, "Message refused: a line has more than 998 octets (RFC 5322 2.1.1)"); }
+Reply bare_line_end() {
+  return make(554, {5, 6, 0},
+              "Message refused: a CR or LF stands alone; lines end with CRLF (RFC 5321 2.3.8)");
+}
+Reply line_too_long_in_data() {
+  return make(554, {5, 6, 0}, "Message refused: a line has more than 998 octets (RFC 5322 2.1.1)");
+}
 Reply not_your_sender(std::string_view account, std::string_view address) {
   return make(550, {5, 7, 1}, shown(account) + " may not send as " + shown(address));
 }
 Reply over_limit(std::string_view reason) { return make(450, {4, 7, 1}, "Sending limit: " + shown(reason)); }
 Reply not_fully_qualified() { return make(554, {5, 1, 2}, "Domain is not fully qualified"); }
 Reply sender_needs_smtputf8() { return make(550, {5, 6, 7}, "A non-ASCII sender needs SMTPUTF8 at MAIL"); }
-Reply recipient_needs_smtputf8() { return make(553, {5, 6, 7}, "A non-ASCII recipient needs SMTPUTF8 at MAIL"); }
+Reply recipient_needs_smtputf8() {
+  return make(553, {5, 6, 7}, "A non-ASCII recipient needs SMTPUTF8 at MAIL");
+}
 Reply no_postmaster() { return make(550, {5, 1, 1}, "No postmaster address is configured"); }
-Reply too_big(std::uint64_t limit) { return make(552, {5, 3, 4}, "Message size exceeds the limit of " + std::to_string(limit) + " octets"); }
-Reply too_many_recipients() { return make(452, {4, 5, 3}, "Too many recipients; send the rest in another message"); }
-Reply bad_sequence(std::string_view hint) { return make(503, {5, 5, 1}, "Bad sequence of commands: " + std::string(hint)); }
+Reply too_big(std::uint64_t limit) {
+  return make(552, {5, 3, 4}, "Message size exceeds the limit of " + std::to_string(limit) + " octets");
+}
+Reply too_many_recipients() {
+  return make(452, {4, 5, 3}, "Too many recipients; send the rest in another message");
+}
+Reply bad_sequence(std::string_view hint) {
+  return make(503, {5, 5, 1}, "Bad sequence of commands: " + std::string(hint));
+}
 Reply syntax_error(std::string_view detail) { return make(501, {5, 5, 4}, "Syntax error: " + shown(detail)); }
 Reply unknown_parameter() { return make(555, {5, 5, 4}, "Unsupported parameter"); }
 Reply unknown_command() { return make(500, {5, 5, 2}, "Unrecognized command"); }

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "intake/refusal.h"
 #include "queue/queue.h"
 #include "smtp/command.h"
 #include "smtp/reply.h"
+
+#include <string>
+#include <string_view>
 
 /// Every reply of the submission side, once: code (RFC 5321 §4.2), enhanced code (RFC 3463, 5248), text.
 /// Before AUTH no text gives policy or names away (RFC 6409 §7).
@@ -15,7 +15,8 @@ namespace postern::submission::replies {
 using smtp::Reply;
 
 [[nodiscard]] Reply banner(std::string_view hostname);
-[[nodiscard]] Reply ehlo(std::string_view hostname, bool offer_starttls, bool offer_auth, std::uint64_t max_message);
+[[nodiscard]] Reply ehlo(std::string_view hostname, bool offer_starttls, bool offer_auth,
+                         std::uint64_t max_message);
 [[nodiscard]] Reply helo(std::string_view hostname);
 [[nodiscard]] Reply ok();
 [[nodiscard]] Reply bye(std::string_view hostname);

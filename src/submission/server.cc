@@ -37,11 +37,15 @@ void Server::welcome(net::Stream stream, Mode mode) {
     return;
   }
   switch (count_.enter(stream.peer().ip)) {
-    case ConnectionCount::Verdict::TooMany: loop_.spawn(turn_away(std::move(stream), replies::too_busy(), mode)); return;
+    case ConnectionCount::Verdict::TooMany:
+      loop_.spawn(turn_away(std::move(stream), replies::too_busy(), mode));
+      return;
     case ConnectionCount::Verdict::TooManyFromNetwork:
       loop_.spawn(turn_away(std::move(stream), replies::too_many_connections(), mode));
       return;
-    case ConnectionCount::Verdict::Welcome: loop_.spawn(serve(std::make_unique<net::Stream>(std::move(stream)), mode)); return;
+    case ConnectionCount::Verdict::Welcome:
+      loop_.spawn(serve(std::make_unique<net::Stream>(std::move(stream)), mode));
+      return;
   }
 }
 
@@ -54,7 +58,9 @@ net::Task<> Server::serve(std::unique_ptr<net::Stream> stream, Mode mode) {
 }
 
 net::Task<> Server::turn_away(net::Stream stream, smtp::Reply reply, Mode mode) {
-  log::Event(log::Level::Warning, "submission.turned_away").with("client", stream.peer().ip.text()).with("reply", reply.lines.front());
+  log::Event(log::Level::Warning, "submission.turned_away")
+      .with("client", stream.peer().ip.text())
+      .with("reply", reply.lines.front());
   // On 465 a refusal in clear would not be understood, and a handshake is the very work to be saved.
   if (mode == Mode::Implicit) co_return;
   stream.queue(reply.wire());

@@ -1,15 +1,15 @@
 #pragma once
 
+#include "net/listener.h"
+#include "smtp/reply.h"
+#include "submission/connection.h"
+
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
-
-#include "net/listener.h"
-#include "smtp/reply.h"
-#include "submission/connection.h"
 
 namespace postern::submission {
 
@@ -32,10 +32,12 @@ class ConnectionCount {
 /// Threads  its loop's, except that it is made and destroyed while the loop does not run.
 class Server {
  public:
-  Server(net::Loop& loop, const Services& services, ConnectionCount& count) : loop_(loop), services_(services), count_(count) {}
+  Server(net::Loop& loop, const Services& services, ConnectionCount& count)
+      : loop_(loop), services_(services), count_(count) {}
 
   void add(std::unique_ptr<net::Listener> listener, Mode mode);
-  /// Stops listening; connections that wait for a command get 421 and end, transactions under way finish first.
+  /// Stops listening; connections that wait for a command get 421 and end, transactions under way finish
+  /// first.
   void stop();
   [[nodiscard]] std::size_t connections() const { return live_.size(); }
 

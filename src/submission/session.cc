@@ -1,17 +1,19 @@
 #include "submission/session.h"
 
-#include <algorithm>
-
 #include "base/base64.h"
 #include "smtp/ascii.h"
 #include "submission/replies.h"
 
+#include <algorithm>
+
 namespace postern::submission {
 namespace {
 
-/// First lines of those who took us for something else. A TLS hello on a cleartext port starts with 0x16 0x03.
+/// First lines of those who took us for something else. A TLS hello on a cleartext port starts with 0x16
+/// 0x03.
 bool is_stranger(std::string_view line) {
-  for (const std::string_view start : {"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "CONNECT ", "PRI * HTTP", "SSH-", "\x16\x03"}) {
+  for (const std::string_view start :
+       {"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "CONNECT ", "PRI * HTTP", "SSH-", "\x16\x03"}) {
     if (line.starts_with(start)) return true;
   }
   return false;
@@ -20,12 +22,17 @@ bool is_stranger(std::string_view line) {
 }  // namespace
 
 Session::Session(const Options& options, std::string hostname, Policy& policy, Tls tls, bool tls_available)
-    : options_(options), hostname_(std::move(hostname)), policy_(policy), tls_(tls), tls_available_(tls_available) {}
+    : options_(options),
+      hostname_(std::move(hostname)),
+      policy_(policy),
+      tls_(tls),
+      tls_available_(tls_available) {}
 
 Step Session::greeting() const { return {replies::banner(hostname_), Next::Read}; }
 
 std::optional<smtp::Reply> Session::check_rules(smtp::Verb verb) const {
-  const auto rule = std::find_if(kRules.begin(), kRules.end(), [verb](const Rule& r) { return r.verb == verb; });
+  const auto rule =
+      std::find_if(kRules.begin(), kRules.end(), [verb](const Rule& r) { return r.verb == verb; });
   if (rule == kRules.end()) return std::nullopt;  // unknown: the grammar's answer stands
   if (rule->needs_tls && tls_ == Tls::None) return replies::tls_required();
   if (rule->needs_auth && !account_) {
@@ -33,7 +40,9 @@ std::optional<smtp::Reply> Session::check_rules(smtp::Verb verb) const {
   }
   if ((rule->phases & static_cast<std::uint8_t>(phase_)) == 0) {
     if (phase_ == Phase::Connected) return replies::bad_sequence("send EHLO first");
-    return replies::bad_sequence(phase_ == Phase::Greeted ? "MAIL first" : phase_ == Phase::Mail ? "RCPT first" : "finish the transaction");
+    return replies::bad_sequence(phase_ == Phase::Greeted ? "MAIL first"
+                                 : phase_ == Phase::Mail  ? "RCPT first"
+                                                          : "finish the transaction");
   }
   return std::nullopt;
 }
@@ -50,9 +59,12 @@ Step Session::on_line(std::string_view line) {
   if (auto refused = check_rules(parsed.verb)) return after(*std::move(refused));
   if (!parsed.command) {
     switch (parsed.command.error().code) {
-      case Errc::Denied: return after(replies::unknown_command());
-      case Errc::NotFound: return after(replies::unknown_parameter());
-      default: return after(replies::syntax_error(parsed.command.error().detail));
+      case Errc::Denied:
+        return after(replies::unknown_command());
+      case Errc::NotFound:
+        return after(replies::unknown_parameter());
+      default:
+        return after(replies::syntax_error(parsed.command.error().detail));
     }
   }
   return dispatch(*parsed.command);
@@ -93,7 +105,8 @@ Step Session::on(const smtp::Auth& auth) {
   mechanism_ = sasl::make_mechanism(auth.mechanism);
   if (!mechanism_) return {replies::auth_unknown_mechanism()};
   if (!auth.initial_response) return {replies::challenge(mechanism_->first_challenge()), Next::ReadResponse};
-  return on_response(*auth.initial_response == "=" ? "" : *auth.initial_response);  // RFC 4954 §4: "=" is empty, not absent
+  return on_response(
+      *auth.initial_response == "=" ? "" : *auth.initial_response);  // RFC 4954 §4: "=" is empty, not absent
 }
 
 Step Session::on_response(std::string_view line) {
@@ -106,11 +119,13 @@ Step Session::on_response(std::string_view line) {
 Step Session::on_response_too_long() { return login_failed(replies::auth_line_too_long()); }
 
 Step Session::apply(sasl::Step step) {
-  if (auto* challenge = std::get_if<sasl::Challenge>(&step)) return {replies::challenge(challenge->octets), Next::ReadResponse};
+  if (auto* challenge = std::get_if<sasl::Challenge>(&step))
+    return {replies::challenge(challenge->octets), Next::ReadResponse};
   if (std::holds_alternative<sasl::Failed>(step)) return login_failed(replies::bad_credentials());
   claim_ = std::get<sasl::Credentials>(std::move(step));
   // RFC 4616 §2: acting as somebody else needs a permission that nobody has.
-  if (!claim_.authzid.empty() && !smtp::iequals(claim_.authzid, claim_.authcid)) return login_failed(replies::bad_credentials());
+  if (!claim_.authzid.empty() && !smtp::iequals(claim_.authzid, claim_.authcid))
+    return login_failed(replies::bad_credentials());
   return {{}, Next::CheckLogin};
 }
 
@@ -131,12 +146,16 @@ Step Session::login_failed(const smtp::Reply& reply) {
 Step Session::on(const smtp::MailFrom& mail) {
   const smtp::Mailbox& path = mail.reverse_path;
   const bool null = path.local.empty();
-  if (path.has_non_ascii() && !mail.params.smtputf8) return {replies::sender_needs_smtputf8()};  // RFC 6531 §3.5
-  if (!null && !path.fully_qualified()) return {replies::not_fully_qualified()};                 // RFC 6409 §4.2
+  if (path.has_non_ascii() && !mail.params.smtputf8)
+    return {replies::sender_needs_smtputf8()};                                    // RFC 6531 §3.5
+  if (!null && !path.fully_qualified()) return {replies::not_fully_qualified()};  // RFC 6409 §4.2
   // RFC 6409 §3.2: the null reverse-path is never by itself a reason to refuse.
-  if (!null && !policy_.may_send_as(*account_, path)) return {replies::not_your_sender(account_->address, path.text())};
-  if (mail.params.size.value_or(0) > options_.max_message.count) return {replies::too_big(options_.max_message.count)};  // RFC 1870 §6.1
-  if (const guard::Verdict verdict = policy_.check_limits(*account_, 1); !verdict.accepted) return {replies::over_limit(verdict.reason)};
+  if (!null && !policy_.may_send_as(*account_, path))
+    return {replies::not_your_sender(account_->address, path.text())};
+  if (mail.params.size.value_or(0) > options_.max_message.count)
+    return {replies::too_big(options_.max_message.count)};  // RFC 1870 §6.1
+  if (const guard::Verdict verdict = policy_.check_limits(*account_, 1); !verdict.accepted)
+    return {replies::over_limit(verdict.reason)};
   reset_transaction();
   envelope_.reverse_path = null ? "" : path.text();
   envelope_.params = mail.params;
@@ -157,7 +176,8 @@ Step Session::on(const smtp::RcptTo& rcpt) {
   if (envelope_.recipients.size() >= options_.max_recipients) return {replies::too_many_recipients()};
   const guard::Verdict verdict = policy_.check_limits(*account_, envelope_.recipients.size() + 1);
   if (!verdict.accepted) return {replies::over_limit(verdict.reason)};
-  envelope_.recipients.push_back({path.text(), smtp::to_lower(path.domain), rcpt.params.notify, rcpt.params.orcpt});
+  envelope_.recipients.push_back(
+      {path.text(), smtp::to_lower(path.domain), rcpt.params.notify, rcpt.params.orcpt});
   phase_ = Phase::Rcpt;
   return {replies::recipient_ok()};
 }

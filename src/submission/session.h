@@ -1,11 +1,5 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-
 #include "accounts/directory.h"
 #include "guard/verdict.h"
 #include "sasl/mechanism.h"
@@ -15,15 +9,24 @@
 #include "submission/options.h"
 #include "submission/session_rules.h"
 
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
 namespace postern::submission {
 
-/// What a session asks about rights and limits; answered from memory. Declared here, plugged in by whoever serves.
+/// What a session asks about rights and limits; answered from memory. Declared here, plugged in by whoever
+/// serves.
 class Policy {
  public:
   virtual ~Policy() = default;
-  [[nodiscard]] virtual bool may_send_as(const accounts::Account& account, const smtp::Mailbox& reverse_path) = 0;
+  [[nodiscard]] virtual bool may_send_as(const accounts::Account& account,
+                                         const smtp::Mailbox& reverse_path) = 0;
   /// Whether the account, as it is now, may go on with a message of `recipients` recipients.
-  [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account, std::size_t recipients) = 0;
+  [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account,
+                                                    std::size_t recipients) = 0;
 };
 
 /// What the connection does after sending `reply`.

@@ -1,18 +1,21 @@
 #pragma once
 
+#include "smtp/command.h"
+
 #include <array>
 #include <cstdint>
-
-#include "smtp/command.h"
 
 namespace postern::submission {
 
 /// Where a session stands. Rcpt: at least one recipient was accepted.
 enum class Phase : std::uint8_t { Connected = 1, Greeted = 2, Mail = 4, Rcpt = 8 };
 
-constexpr std::uint8_t operator|(Phase a, Phase b) { return static_cast<std::uint8_t>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b)); }
+constexpr std::uint8_t operator|(Phase a, Phase b) {
+  return static_cast<std::uint8_t>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
+}
 
-/// When a verb is allowed: order (RFC 5321 §4.1.4), TLS first (RFC 3207 §4), AUTH first (RFC 6409 §4.3, RFC 4954 §6).
+/// When a verb is allowed: order (RFC 5321 §4.1.4), TLS first (RFC 3207 §4), AUTH first (RFC 6409 §4.3, RFC
+/// 4954 §6).
 struct Rule {
   smtp::Verb verb;
   std::uint8_t phases;  ///< bits of Phase

@@ -6,9 +6,12 @@ namespace postern::submission {
 namespace {
 
 struct FakePolicy final : Policy {
-  bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override { return path.text() == account.address; }
+  bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override {
+    return path.text() == account.address;
+  }
   guard::Verdict check_limits(const accounts::Account& /*account*/, std::size_t recipients) override {
-    return recipients <= most ? guard::Verdict::accept() : guard::Verdict::defer("recipient limit 5/1d reached");
+    return recipients <= most ? guard::Verdict::accept()
+                              : guard::Verdict::defer("recipient limit 5/1d reached");
   }
   std::size_t most = 1000;
 };
@@ -27,7 +30,8 @@ class SessionTest : public testing::Test {
     say("EHLO client.example");
     EXPECT_EQ(say("AUTH PLAIN AGFsaWNlAHNlY3JldA=="), "0");
     EXPECT_EQ(last_.next, Next::CheckLogin);
-    const Step step = session_.logged_in({AccountId{1}, "alice@example.org", accounts::AccountClass::Person, false});
+    const Step step =
+        session_.logged_in({AccountId{1}, "alice@example.org", accounts::AccountClass::Person, false});
     EXPECT_EQ(step.reply.code, 235);
   }
   Options options_;
@@ -40,9 +44,12 @@ TEST_F(SessionTest, Rfc6409Section43InClearOnlyTlsCanFollow) {
   EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "530 5.7.0");
   EXPECT_EQ(say("EHLO client.example"), "250");
   const std::string wire = last_.reply.wire();
-  EXPECT_NE(wire.find("250-STARTTLS\r\n") != std::string::npos || wire.find("250 STARTTLS\r\n") != std::string::npos, false);
+  EXPECT_NE(wire.find("250-STARTTLS\r\n") != std::string::npos ||
+                wire.find("250 STARTTLS\r\n") != std::string::npos,
+            false);
   EXPECT_EQ(wire.find("AUTH"), std::string::npos) << "RFC 4954 §6: not announced in clear";
-  for (const char* line : {"MAIL FROM:<alice@example.org>", "RCPT TO:<b@c.d>", "DATA", "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "VRFY x"}) {
+  for (const char* line : {"MAIL FROM:<alice@example.org>", "RCPT TO:<b@c.d>", "DATA",
+                           "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "VRFY x"}) {
     EXPECT_EQ(say(line), "530 5.7.0") << line;
   }
   EXPECT_EQ(say("NOOP"), "250 2.0.0");
@@ -88,13 +95,19 @@ TEST_F(SessionTest, Rfc5321Section414OrderOfCommands) {
 TEST_F(SessionTest, AddressesAndParameters) {
   log_in();
   const std::pair<const char*, const char*> cases[] = {
-      {"MAIL FROM:<bob@example.org>", "550 5.7.1"},      {"MAIL FROM:<a b@x>", "501 5.5.4"},
-      {"MAIL FROM:<alice@example.org> FOO=1", "555 5.5.4"}, {"MAIL FROM:<alice@example.org> SIZE=99999999999", "552 5.3.4"},
-      {"MAIL FROM:<alice@localhost>", "554 5.1.2"},      {"MAIL FROM:<\xc3\xa9@example.org>", "550 5.6.7"},
+      {"MAIL FROM:<bob@example.org>", "550 5.7.1"},
+      {"MAIL FROM:<a b@x>", "501 5.5.4"},
+      {"MAIL FROM:<alice@example.org> FOO=1", "555 5.5.4"},
+      {"MAIL FROM:<alice@example.org> SIZE=99999999999", "552 5.3.4"},
+      {"MAIL FROM:<alice@localhost>", "554 5.1.2"},
+      {"MAIL FROM:<\xc3\xa9@example.org>", "550 5.6.7"},
       {"MAIL FROM:<alice@example.org> SIZE=10 BODY=8BITMIME", "250 2.1.0"},
-      {"RCPT TO:<@>", "501 5.5.4"},                      {"RCPT TO:<a@ex_ample.com>", "501 5.5.4"},
-      {"RCPT TO:<bob@sales>", "554 5.1.2"},              {"RCPT TO:<\xc3\xa9@example.org>", "553 5.6.7"},
-      {"RCPT TO:<PostMaster>", "250 2.1.5"},             {"RCPT TO:<Some.User+Tag@Remote.Example>", "250 2.1.5"},
+      {"RCPT TO:<@>", "501 5.5.4"},
+      {"RCPT TO:<a@ex_ample.com>", "501 5.5.4"},
+      {"RCPT TO:<bob@sales>", "554 5.1.2"},
+      {"RCPT TO:<\xc3\xa9@example.org>", "553 5.6.7"},
+      {"RCPT TO:<PostMaster>", "250 2.1.5"},
+      {"RCPT TO:<Some.User+Tag@Remote.Example>", "250 2.1.5"},
   };
   for (const auto& [line, want] : cases) EXPECT_EQ(say(line), want) << line;
   EXPECT_EQ(session_.envelope().recipients[0].address, "hostmaster@example.org");

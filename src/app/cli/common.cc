@@ -1,16 +1,15 @@
 #include "app/cli/common.h"
 
+#include "app/dev.h"
+#include "base/log.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <iostream>
-
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
-#include "app/dev.h"
-#include "base/log.h"
 
 namespace postern::app::cli {
 namespace {

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
+#include "accounts/directory.h"
+#include "config/config.h"
 
 #include <CLI/CLI.hpp>
 
-#include "accounts/directory.h"
-#include "config/config.h"
+#include <functional>
+#include <memory>
+#include <string>
 
 namespace postern::app::cli {
 

@@ -1,9 +1,9 @@
+#include "app/cli/common.h"
+#include "dkim/key.h"
+
 #include <fstream>
 #include <iostream>
 #include <sstream>
-
-#include "app/cli/common.h"
-#include "dkim/key.h"
 
 namespace postern::app::cli {
 namespace {
@@ -18,7 +18,8 @@ struct Arguments {
 std::string bind_form(const std::string& name, const std::string& record) {
   std::string out = name + ". IN TXT (";
   constexpr std::size_t kString = 255;
-  for (std::size_t at = 0; at < record.size(); at += kString) out += " \"" + record.substr(at, kString) + "\"";
+  for (std::size_t at = 0; at < record.size(); at += kString)
+    out += " \"" + record.substr(at, kString) + "\"";
   return out + " )";
 }
 
@@ -26,12 +27,13 @@ Result<> show(const Context& context, const accounts::Domain& domain) {
   POSTERN_TRY(const dkim::SigningKey key, dkim::SigningKey::from_pem(domain.key_pem));
   const std::string name = domain.selector + "._domainkey." + domain.name;
   if (context.json) {
-    std::cout << "{\"domain\":" << json_text(domain.name) << ",\"selector\":" << json_text(domain.selector) << ",\"record_name\":" << json_text(name)
-              << ",\"record\":" << json_text(key.dns_record()) << "}\n";
+    std::cout << "{\"domain\":" << json_text(domain.name) << ",\"selector\":" << json_text(domain.selector)
+              << ",\"record_name\":" << json_text(name) << ",\"record\":" << json_text(key.dns_record())
+              << "}\n";
     return {};
   }
-  std::cout << "Publish this TXT record:\n  " << name << "\n  " << key.dns_record() << "\nIn a zone file:\n  " << bind_form(name, key.dns_record())
-            << '\n';
+  std::cout << "Publish this TXT record:\n  " << name << "\n  " << key.dns_record() << "\nIn a zone file:\n  "
+            << bind_form(name, key.dns_record()) << '\n';
   return {};
 }
 
@@ -68,7 +70,8 @@ Result<> list(const Context& context) {
   std::string json;
   for (const accounts::Domain& d : domains) {
     if (context.json) {
-      json += (json.empty() ? "" : ",") + std::string("{\"domain\":") + json_text(d.name) + ",\"selector\":" + json_text(d.selector) + "}";
+      json += (json.empty() ? "" : ",") + std::string("{\"domain\":") + json_text(d.name) +
+              ",\"selector\":" + json_text(d.selector) + "}";
     } else {
       std::cout << d.name << '\t' << d.selector << '\n';
     }

@@ -1,10 +1,10 @@
-#include <iostream>
-
 #include "app/cli/common.h"
 #include "queue/history.h"
 #include "queue/queue_reader.h"
 #include "queue/sqlite_queue.h"
 #include "store/file_lock.h"
+
+#include <iostream>
 
 namespace postern::app::cli {
 namespace {
@@ -29,18 +29,23 @@ std::string json_of(const queue::Listed& m) {
   std::string to;
   for (const queue::Listed::To& r : m.recipients) {
     to += (to.empty() ? "" : ",") + std::string("{\"address\":") + json_text(r.address) + ",\"state\":\"" +
-          (r.state == queue::RecipientState::Held ? "held" : "waiting") + "\",\"attempts\":" + std::to_string(r.attempts) +
-          ",\"next_attempt\":" + json_text(shown(r.next_attempt)) + ",\"status\":" + json_text(r.status) + ",\"text\":" + json_text(r.text) + "}";
+          (r.state == queue::RecipientState::Held ? "held" : "waiting") +
+          "\",\"attempts\":" + std::to_string(r.attempts) +
+          ",\"next_attempt\":" + json_text(shown(r.next_attempt)) + ",\"status\":" + json_text(r.status) +
+          ",\"text\":" + json_text(r.text) + "}";
   }
-  return "{\"id\":" + json_text(to_string(m.id)) + ",\"account\":" + json_text(m.account) + ",\"sender\":" + json_text(m.sender) +
-         ",\"accepted_at\":" + json_text(shown(m.accepted_at)) + ",\"size\":" + std::to_string(m.size) + ",\"recipients\":[" + to + "]}";
+  return "{\"id\":" + json_text(to_string(m.id)) + ",\"account\":" + json_text(m.account) +
+         ",\"sender\":" + json_text(m.sender) + ",\"accepted_at\":" + json_text(shown(m.accepted_at)) +
+         ",\"size\":" + std::to_string(m.size) + ",\"recipients\":[" + to + "]}";
 }
 
 void print(const queue::Listed& m) {
-  std::cout << to_string(m.id) << "  " << shown(m.accepted_at) << "  " << m.size << " octets  <" << m.sender << ">\n";
+  std::cout << to_string(m.id) << "  " << shown(m.accepted_at) << "  " << m.size << " octets  <" << m.sender
+            << ">\n";
   for (const queue::Listed::To& r : m.recipients) {
-    std::cout << "    <" << r.address << ">  " << (r.state == queue::RecipientState::Held ? "held" : "next " + shown(r.next_attempt)) << "  attempts "
-              << r.attempts << "  " << r.text << '\n';
+    std::cout << "    <" << r.address << ">  "
+              << (r.state == queue::RecipientState::Held ? "held" : "next " + shown(r.next_attempt))
+              << "  attempts " << r.attempts << "  " << r.text << '\n';
   }
 }
 
@@ -63,7 +68,8 @@ Result<> list(const Context& context, const Arguments& arguments) {
   return {};
 }
 
-net::Task<> apply(net::Loop& loop, queue::Queue& queue, const queue::Filter& filter, queue::Operation operation, Result<std::size_t>& out) {
+net::Task<> apply(net::Loop& loop, queue::Queue& queue, const queue::Filter& filter,
+                  queue::Operation operation, Result<std::size_t>& out) {
   out = co_await queue.operate(loop, filter, operation);
   loop.stop();
 }
@@ -73,7 +79,9 @@ Result<> operate(const Context& context, const Arguments& arguments, queue::Oper
   POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const queue::Filter filter, filter_of(arguments));
   const Result<store::FileLock> lock = store::FileLock::take(config.data_dir + "/lock");
-  if (!lock) return fail(Errc::Denied, "the server is running: stop it to change its queue (" + lock.error().detail + ")");
+  if (!lock)
+    return fail(Errc::Denied,
+                "the server is running: stop it to change its queue (" + lock.error().detail + ")");
   POSTERN_TRY(const auto queue, queue::SqliteQueue::open(config.data_dir + "/queue.db", config.queue, clock));
   net::Loop loop;
   Result<std::size_t> done = fail(Errc::Internal, "did not run");
@@ -93,16 +101,19 @@ Result<> trace(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const auto history, queue::History::open(config.data_dir + "/history.db"));
   const std::optional<std::int64_t> id = parse_id_text(arguments.what);
   constexpr std::size_t kMost = 1000;
-  POSTERN_TRY(const auto events, id ? history->of_message(QueueId{*id}) : history->of_address(arguments.what, kMost));
+  POSTERN_TRY(const auto events,
+              id ? history->of_message(QueueId{*id}) : history->of_address(arguments.what, kMost));
   if (events.empty()) return fail(Errc::NotFound, "nothing is known of " + arguments.what);
   std::string json;
   for (const queue::HistoryEvent& e : events) {
     if (context.json) {
-      json += (json.empty() ? "" : ",") + std::string("{\"time\":") + json_text(shown(e.time)) + ",\"id\":" + json_text(to_string(e.id)) +
-              ",\"event\":" + json_text(e.kind) + ",\"account\":" + json_text(e.account) + ",\"sender\":" + json_text(e.sender) +
+      json += (json.empty() ? "" : ",") + std::string("{\"time\":") + json_text(shown(e.time)) +
+              ",\"id\":" + json_text(to_string(e.id)) + ",\"event\":" + json_text(e.kind) +
+              ",\"account\":" + json_text(e.account) + ",\"sender\":" + json_text(e.sender) +
               ",\"recipient\":" + json_text(e.recipient) + ",\"detail\":" + json_text(e.detail) + "}";
     } else {
-      std::cout << shown(e.time) << "  " << to_string(e.id) << "  " << e.kind << "  " << e.recipient << "  " << e.detail << '\n';
+      std::cout << shown(e.time) << "  " << to_string(e.id) << "  " << e.kind << "  " << e.recipient << "  "
+                << e.detail << '\n';
     }
   }
   if (context.json) std::cout << '[' << json << "]\n";
@@ -121,7 +132,9 @@ void add_queue_commands(CLI::App& app, Context& context) {
     command->add_option("--limit", arguments.filter.limit);
     return command;
   };
-  with_filter(queue->add_subcommand("ls", "List messages"))->callback([&context] { report(context, list(context, arguments)); });
+  with_filter(queue->add_subcommand("ls", "List messages"))->callback([&context] {
+    report(context, list(context, arguments));
+  });
   CLI::App* show = queue->add_subcommand("show", "One message");
   show->add_option("id", arguments.id)->required();
   show->callback([&context] { report(context, list(context, arguments)); });

@@ -1,8 +1,9 @@
-#include <iostream>
+#include "delivery/sandbox.h"
 
 #include "app/cli/common.h"
-#include "delivery/sandbox.h"
 #include "dkim/signer.h"
+
+#include <iostream>
 
 namespace postern::app::cli {
 namespace {
@@ -13,12 +14,16 @@ Result<> list(const Context& context) {
   std::string json;
   for (const delivery::SandboxEntry& e : entries) {
     std::string to;
-    for (const std::string& r : e.recipients) to += (to.empty() ? "" : ",") + (context.json ? json_text(r) : r);
+    for (const std::string& r : e.recipients)
+      to += (to.empty() ? "" : ",") + (context.json ? json_text(r) : r);
     if (context.json) {
-      json += (json.empty() ? "" : ",") + std::string("{\"id\":") + json_text(to_string(e.id)) + ",\"sender\":" + json_text(e.sender) +
-              ",\"recipients\":[" + to + "],\"captured_at\":" + json_text(shown(e.captured_at)) + ",\"size\":" + std::to_string(e.size) + "}";
+      json += (json.empty() ? "" : ",") + std::string("{\"id\":") + json_text(to_string(e.id)) +
+              ",\"sender\":" + json_text(e.sender) + ",\"recipients\":[" + to +
+              "],\"captured_at\":" + json_text(shown(e.captured_at)) + ",\"size\":" + std::to_string(e.size) +
+              "}";
     } else {
-      std::cout << to_string(e.id) << "  " << shown(e.captured_at) << "  <" << e.sender << "> -> " << to << '\n';
+      std::cout << to_string(e.id) << "  " << shown(e.captured_at) << "  <" << e.sender << "> -> " << to
+                << '\n';
     }
   }
   if (context.json) std::cout << '[' << json << "]\n";
@@ -34,7 +39,8 @@ std::string signature_verdict(accounts::Directory& directory, const std::string&
   const Result<dkim::SigningKey> key = dkim::SigningKey::from_pem(domain->key_pem);
   if (!key) return key.error().detail;
   const Result<dkim::Verified> verified = dkim::verify(*key, message);
-  return verified ? "pass (d=" + verified->domain + ", s=" + verified->selector + ")" : "fail: " + verified.error().detail;
+  return verified ? "pass (d=" + verified->domain + ", s=" + verified->selector + ")"
+                  : "fail: " + verified.error().detail;
 }
 
 Result<> show(const Context& context, const std::string& text) {
@@ -45,7 +51,8 @@ Result<> show(const Context& context, const std::string& text) {
   POSTERN_TRY(const auto directory, open_directory(context));
   const std::string verdict = signature_verdict(*directory, message);
   if (context.json) {
-    std::cout << "{\"id\":" << json_text(text) << ",\"dkim\":" << json_text(verdict) << ",\"message\":" << json_text(message) << "}\n";
+    std::cout << "{\"id\":" << json_text(text) << ",\"dkim\":" << json_text(verdict)
+              << ",\"message\":" << json_text(message) << "}\n";
   } else {
     std::cout << "DKIM: " << verdict << "\n\n" << message;
   }
@@ -56,7 +63,9 @@ Result<> show(const Context& context, const std::string& text) {
 
 void add_sandbox_commands(CLI::App& app, Context& context) {
   static std::string id;
-  CLI::App* sandbox = app.add_subcommand("sandbox", "Mail that was kept instead of sent (delivery.mode = \"sandbox\")")->require_subcommand(1);
+  CLI::App* sandbox =
+      app.add_subcommand("sandbox", "Mail that was kept instead of sent (delivery.mode = \"sandbox\")")
+          ->require_subcommand(1);
   sandbox->add_subcommand("ls", "List it")->callback([&context] { report(context, list(context)); });
   CLI::App* showing = sandbox->add_subcommand("show", "One message, with its DKIM signature checked");
   showing->add_option("id", id)->required();

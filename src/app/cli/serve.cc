@@ -1,8 +1,8 @@
-#include <iostream>
-
 #include "app/cli/common.h"
 #include "app/dev.h"
 #include "app/server.h"
+
+#include <iostream>
 
 namespace postern::app::cli {
 namespace {
