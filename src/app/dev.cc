@@ -64,6 +64,17 @@ Result<> make_account(DevSetup& setup) {
   return {};
 }
 
+/// How to call this very binary from where we are: relative when it lies below the working directory.
+std::string this_program() {
+  std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return "postern";
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  const std::filesystem::path relative = program.lexically_relative(here);
+  if (error || relative.empty() || *relative.begin() == "..") return program.string();
+  return relative.has_parent_path() ? relative.string() : "./" + relative.string();
+}
+
 }  // namespace
 
 std::string default_dev_directory() {
@@ -111,9 +122,10 @@ std::string dev_greeting(const DevSetup& setup) {
          "smtps://localhost:" +
          std::to_string(setup.submissions_port) + " --cacert " + setup.ca_file + " --user " + login +
          " --mail-from " + setup.account + " --mail-rcpt friend@example.net --upload-file -\n";
-  out +=
-      "\nSee what came out, with its DKIM signature checked:\n  postern sandbox ls\n  postern sandbox show "
-      "ID\n\n";
+  const std::string postern =
+      this_program() + (setup.directory == default_dev_directory() ? "" : " --config " + setup.config_path);
+  out += "\nSee what came out, with its DKIM signature checked:\n  " + postern + " sandbox ls\n  " + postern +
+         " sandbox show ID\n\n";
   return out;
 }
 

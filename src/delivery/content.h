@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace postern::delivery {
 
@@ -30,11 +29,7 @@ class MemoryContent final : public Content {
   MemoryContent(std::string_view signature, std::string_view message)
       : size_(signature.size() + message.size()), pieces_{signature, message} {}
 
-  net::Task<Result<std::string_view>> next() override {
-    std::string_view piece = std::exchange(pieces_[0], std::exchange(pieces_[1], {}));
-    if (piece.empty()) piece = std::exchange(pieces_[0], {});
-    co_return piece;
-  }
+  net::Task<Result<std::string_view>> next() override;
   [[nodiscard]] std::uint64_t size() const override { return size_; }
 
  private:
@@ -50,14 +45,7 @@ class QueueContent final : public Content {
                std::string_view signature)
       : queue_(queue), loop_(loop), id_(id), size_(size + signature.size()), signature_(signature) {}
 
-  net::Task<Result<std::string_view>> next() override {
-    if (!signature_.empty()) co_return std::exchange(signature_, {});
-    Result<std::string> piece = co_await queue_.read(loop_, id_, number_);
-    if (!piece) co_return piece.error();
-    ++number_;
-    piece_ = *std::move(piece);
-    co_return std::string_view(piece_);
-  }
+  net::Task<Result<std::string_view>> next() override;
   [[nodiscard]] std::uint64_t size() const override { return size_; }
 
  private:
