@@ -16,8 +16,9 @@ namespace postern::accounts {
 /// Argon2 each time.
 ///
 /// Holds a keyed hash (BLAKE2b, key made at start) of account, stored hash and password: a changed password
-/// no longer matches, and a memory dump without the key tells nothing. Threads  safe from any thread. Limits
-/// kMaxEntries; when full it starts afresh.
+/// no longer matches, and a memory dump without the key tells nothing.
+/// Threads  safe from any thread.
+/// Limits   kMaxEntries; when full it starts afresh.
 class CredentialCache {
  public:
   static constexpr std::size_t kMaxEntries = 100'000;

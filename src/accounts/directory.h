@@ -67,7 +67,7 @@ struct Alias {
 /// Threads  safe from any thread.
 /// Durable  each verb is, when it returns.
 /// Errors   NotFound, Denied (it exists already, or is still in use), Malformed (no address, no key),
-/// Unavailable.
+///          Unavailable.
 class Directory {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Directory>> open(const std::string& path,

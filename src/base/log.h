@@ -22,8 +22,8 @@ class Sink {
   virtual void write(Level level, std::string_view json_line) = 0;
 };
 
-/// Installed once by the composition root before threads start; default: JSON lines on standard error.
-/// The only process-wide state in Postern (decision 0003): a logger handed through every constructor buys
+/// Installed once by the composition root before threads start; default: JSON lines on standard error. The
+/// only process-wide state in Postern (decision 0003): a logger handed through every constructor buys
 /// nothing.
 void set_sink(std::shared_ptr<Sink> sink);
 void set_level(Level level);

@@ -36,8 +36,10 @@ struct ClassLimits {
 ///
 /// Counts messages and recipients that were accepted, nothing else: no refused attempts, DSNs or retries.
 /// Windows roll: each is kept in 60 slices, so that use frees up a slice at a time, at most 1/60 of the
-/// window late. Threads  safe from any thread. Limits   some hundred octets per account that sent within its
-/// longest window; starts empty after a restart.
+/// window late.
+/// Threads  safe from any thread.
+/// Limits   some hundred octets per account that sent within its longest window; starts empty after a
+///          restart.
 class Limits {
  public:
   Limits(std::array<ClassLimits, 3> classes, const Clock& clock)

@@ -37,8 +37,9 @@ struct LockoutOptions {
 /// lock-outs.
 ///
 /// A network from which the account logged in successfully is not locked out of it by failures elsewhere.
-/// Failures are forgotten after the longest lock-out without a new one. Threads  safe from any thread. Limits
-/// kMaxEntries of each kind; when full, what is not locked is forgotten first.
+/// Failures are forgotten after the longest lock-out without a new one.
+/// Threads  safe from any thread.
+/// Limits   kMaxEntries of each kind; when full, what is not locked is forgotten first.
 class Lockout {
  public:
   static constexpr std::size_t kMaxEntries = 100'000;

@@ -83,7 +83,8 @@ class IncomingMessage {
 };
 
 /// Puts a message that the server made itself (a report) into the queue: null reverse-path, one recipient,
-/// signed by `signing_domain`. Error: Unavailable.
+/// signed by
+/// `signing_domain`. Error: Unavailable.
 net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient,
                                       std::string signing_domain, std::string content, bool smtputf8);
 

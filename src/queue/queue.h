@@ -116,9 +116,8 @@ enum class Operation : std::uint8_t { Retry, Hold, Release, Remove };
 ///
 /// Threads  safe from any thread; coroutines resume on the loop that is passed.
 /// Durable  when commit() yields a Receipt, envelope and content survive kill -9 and power loss. Before that
-/// nothing is
-///          promised. A settle() may be lost in a crash: those recipients are tried again (duplicate, never
-///          loss).
+///          nothing is promised. A settle() may be lost in a crash: those recipients are tried again
+///          (duplicate, never loss).
 /// Limits   content passes in pieces of 64 KiB; memory does not grow with the number of queued messages.
 /// Errors   Unavailable: the store does not work now (disk full, read-only, I/O error); it resumes by itself.
 ///          Corrupt: a record is damaged; it is set aside and named.

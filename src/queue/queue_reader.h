@@ -10,7 +10,8 @@
 namespace postern::queue {
 
 /// What is read from queue.db beside the writer, on a connection of its own (WAL: it never waits for the
-/// writer). Threads  one at a time.
+/// writer).
+/// Threads  one at a time.
 class QueueReader {
  public:
   [[nodiscard]] static Result<QueueReader> open(const std::string& path, const char* vfs);

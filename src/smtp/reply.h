@@ -25,8 +25,8 @@ struct Reply {
 /// Puts the lines of another server's reply together.
 ///
 /// Strict where it matters (three digits, first 2 to 5, one code for all lines) and lenient where RFC 5321
-/// §4.2 is (a missing space after the code). Limits   kMaxLines lines; a line's length is bounded by whoever
-/// reads it.
+/// §4.2 is (a missing space after the code).
+/// Limits   kMaxLines lines; a line's length is bounded by whoever reads it.
 class ReplyParser {
  public:
   static constexpr std::size_t kMaxLines = 128;

@@ -16,8 +16,9 @@ namespace postern::store {
 class Database;
 
 /// A prepared statement, for use again and again. Parameters are bound by position, from 1; columns read from
-/// 0. Errors   Unavailable: disk full, I/O error, read-only, locked. Corrupt: the file is damaged. Internal:
-/// our SQL.
+/// 0.
+/// Errors   Unavailable: disk full, I/O error, read-only, locked. Corrupt: the file is damaged. Internal: our
+///          SQL.
 class Statement {
  public:
   Statement(Statement&&) noexcept = default;
