@@ -3,6 +3,8 @@
 #include "accounts/password.h"
 #include "dkim/key.h"
 
+#include <sodium.h>
+
 #include <algorithm>
 
 namespace postern::accounts {
@@ -63,8 +65,8 @@ Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, cons
                                                    const Clock& clock) {
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full));
   POSTERN_CHECK(database.migrate(kSchema));
+  if (sodium_init() < 0) return fail(Errc::Unavailable, "libsodium does not start");
   std::unique_ptr<Directory> directory(new Directory(std::move(database), options, clock));
-  POSTERN_TRY(directory->dummy_hash_, hash_password("nobody has this password"));
   POSTERN_CHECK(directory->current());
   return directory;
 }
@@ -114,7 +116,7 @@ net::Task<Result<Account>> Directory::authenticate(net::Loop& loop, std::string 
   if (!snapshot) co_return fail(Errc::Unavailable, snapshot.error().detail);
   const auto named = (*snapshot)->by_address.find(lower(name));
   const bool known = named != (*snapshot)->by_address.end();
-  const Entry entry = known ? (*snapshot)->accounts.at(named->second) : Entry{{}, dummy_hash_};
+  const Entry entry = known ? (*snapshot)->accounts.at(named->second) : Entry{{}, nobodys_hash()};
   const AccountId id = entry.account.id;
   bool right = known && cache_.contains(id, entry.hash, password);
   if (!right) {

@@ -124,7 +124,6 @@ class Directory {
   std::shared_ptr<const Snapshot> snapshot_;
   const Clock& clock_;
   CredentialCache cache_;
-  std::string dummy_hash_;
   net::Offload hashing_;
 };
 

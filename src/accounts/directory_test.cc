@@ -64,6 +64,13 @@ TEST_F(DirectoryTest, AChangeByAnotherProcessCountsAtOnceInSpiteOfTheCache) {
   EXPECT_FALSE(login("alice@example.org", "new"));
 }
 
+TEST(UnknownNames, AreCheckedAtTheCostOfAWrongPassword) {
+  const auto cost = [](const std::string& hash) { return hash.substr(0, hash.find('$', hash.find("p="))); };
+  EXPECT_EQ(cost(nobodys_hash()), cost(*hash_password("x")));
+  EXPECT_EQ(nobodys_hash().size(), hash_password("x")->size());
+  EXPECT_FALSE(password_matches("x", nobodys_hash()));
+}
+
 TEST_F(DirectoryTest, ImportedCryptHashesAreChecked) {
   const std::string sha512 =
       "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/";

@@ -45,6 +45,12 @@ bool password_matches(std::string_view password, const std::string& hash) {
   return crypt_matches(std::string(password), bare);
 }
 
+const std::string& nobodys_hash() {
+  static const std::string hash =
+      "$argon2id$v=19$m=65536,t=2,p=1$iBnCVWX0ieO3sFB7W/pmWQ$mHcfY1LD4Y5UKOsTH+RGvI+iCLy0iHWQPhruXlWJCAo";
+  return hash;
+}
+
 bool known_hash(const std::string& hash) {
   const std::string bare = without_scheme(hash);
   if (bare.starts_with(kArgon)) return true;

@@ -18,4 +18,8 @@ namespace postern::accounts {
 /// Whether password_matches() can ever say yes to `hash`: what an import accepts.
 [[nodiscard]] bool known_hash(const std::string& hash);
 
+/// A hash with the cost of hash_password() that no account has: unknown names are checked against it, so that
+/// they take as long as a wrong password.
+[[nodiscard]] const std::string& nobodys_hash();
+
 }  // namespace postern::accounts

@@ -7,9 +7,8 @@ namespace postern::intake {
 
 std::optional<Refusal> check_field_counts(const mail::Header& header) {
   if (header.count("From") == 0) return Refusal{Refusal::Why::BadContent, "the message has no From field"};
-  static constexpr std::array<const char*, 11> kOnce{"From",        "Date",       "Sender", "Reply-To",
-                                                     "To",          "Cc",         "Bcc",    "Message-ID",
-                                                     "In-Reply-To", "References", "Subject"};
+  static constexpr std::array<const char*, 10> kOnce{
+      "From", "Date", "Sender", "Reply-To", "To", "Cc", "Message-ID", "In-Reply-To", "References", "Subject"};
   for (const char* name : kOnce) {
     if (header.count(name) > 1)
       return Refusal{Refusal::Why::BadContent,

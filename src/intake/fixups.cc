@@ -3,29 +3,37 @@
 #include "mail/date.h"
 #include "mail/message_id.h"
 
+#include <algorithm>
+
 namespace postern::intake {
 
 void fix_date(mail::Header& header, TimePoint now) {
   const mail::HeaderField* date = header.find("Date");
   if (date != nullptr && mail::valid_date(date->value())) return;
-  header.erase("Date");
-  header.append("Date: " + mail::format_date(now) + "\r\n");
+  header.replace("Date", "Date: " + mail::format_date(now) + "\r\n");
 }
 
 void fix_message_id(mail::Header& header, QueueId id, const std::string& hostname) {
   const mail::HeaderField* found = header.find("Message-ID");
   if (found != nullptr && mail::valid_message_id(found->value())) return;
-  header.erase("Message-ID");
-  header.append("Message-ID: " + mail::make_message_id(id, hostname) + "\r\n");
+  header.replace("Message-ID", "Message-ID: " + mail::make_message_id(id, hostname) + "\r\n");
+}
+
+void remove_blind_copies(mail::Header& header) {
+  header.erase("Bcc");
+  header.erase("Resent-Bcc");
 }
 
 void remove_private_fields(mail::Header& header, const std::string& hostname) {
-  header.erase("Bcc");
   header.erase("Return-Path");
   header.erase_if([&hostname](const mail::HeaderField& field) {
+    // authserv-id, which may be quoted, and the comments before it (RFC 8601 §2.2)
     if (!mail::same_name(field.name(), "Authentication-Results")) return false;
-    const std::string value = field.value();
-    return mail::same_name(value.substr(0, value.find_first_of("; \t")), hostname);
+    std::string value = mail::without_comments(field.value()).value_or(field.value());
+    std::erase(value, '"');
+    const std::size_t start = std::min(value.find_first_not_of(" \t"), value.size());
+    const std::size_t end = std::min(value.find_first_of("; \t", start), value.size());
+    return mail::same_name(std::string_view(value).substr(start, end - start), hostname);
   });
 }
 

@@ -35,7 +35,8 @@ std::optional<Refusal> IncomingMessage::process_header() {
   if (auto refusal = check_field_counts(header)) return refusal;                      // RFC 5322 §3.6
   if (auto refusal = check_hops(header, services_.options.max_hops)) return refusal;  // RFC 5321 §6.3
   if (auto refusal = check_rights(header)) return refusal;                            // RFC 6409 §6.1
-  remove_private_fields(header, services_.hostname);                                  // RFC 5321 §4.4, §7.2
+  if (services_.options.remove_bcc) remove_blind_copies(header);                      // RFC 5321 §7.2
+  remove_private_fields(header, services_.hostname);  // RFC 5321 §4.4, RFC 8601 §5
   const TimePoint now = services_.clock.now();
   fix_date(header, now);                                                 // RFC 6409 §8.2
   fix_message_id(header, id_, services_.hostname);                       // RFC 6409 §8.3
@@ -51,6 +52,12 @@ std::optional<Refusal> IncomingMessage::check_rights(const mail::Header& header)
   if (from->size() > 1 && header.count("Sender") == 0) {
     return Refusal{Refusal::Why::BadContent,
                    "several addresses in From need a Sender field"};  // RFC 5322 §3.6.2
+  }
+  if (from->size() > 1) {
+    const Result<std::vector<mail::Mailbox>> sender =
+        mail::parse_address_list(header.find("Sender")->value());
+    if (!sender || sender->size() != 1)
+      return Refusal{Refusal::Why::BadContent, "the Sender field does not hold one valid address"};
   }
   for (const mail::Mailbox& box : *from) {
     if (!services_.directory.may_send_as(facts_.account.id, box)) {
@@ -82,20 +89,22 @@ net::Task<> IncomingMessage::begin_body() {
 
 net::Task<> IncomingMessage::feed(std::string_view content) {
   size_ += content.size();
-  if (refusal_) co_return;
+  if (refusal_ || content.empty()) co_return;
   if (!in_body_) {
     // The empty line may be cut anywhere: look again from three octets back.
     const std::size_t from = header_.size() < 3 ? 0 : header_.size() - 3;
     const std::size_t before = header_.size();
     header_ += content;
     const bool no_header = header_.starts_with("\r\n");
-    const std::size_t end = no_header ? 0 : header_.find("\r\n\r\n", from);
-    if (end == std::string::npos) {
-      if (header_.size() > services_.options.max_header.count)
-        refusal_ = Refusal{Refusal::Why::HeaderTooLarge, "the header is too large"};
+    const std::size_t empty_line = no_header ? 0 : header_.find("\r\n\r\n", from);
+    const bool ended = empty_line != std::string::npos;
+    // Before its end is seen, the last octet may already belong to the empty line.
+    const std::size_t header_size = no_header ? 0 : ended ? empty_line + 2 : header_.size() - 1;
+    if (header_size > services_.options.max_header.count) {
+      refusal_ = Refusal{Refusal::Why::HeaderTooLarge, "the header is too large"};
       co_return;
     }
-    const std::size_t header_size = no_header ? 0 : end + 2;
+    if (!ended) co_return;
     content.remove_prefix(header_size + 2 - before);
     header_.resize(header_size);
     co_await begin_body();
@@ -103,6 +112,15 @@ net::Task<> IncomingMessage::feed(std::string_view content) {
   }
   eight_bit_ = eight_bit_ || is_eight_bit(content);
   co_await store(content);
+}
+
+// RFC 6531 §3.4: without non-ASCII in envelope or content the next hop need not know the extension. Which part
+// of a MIME body is a header is not looked at, so 8-bit content anywhere counts.
+bool IncomingMessage::needs_smtputf8() const {
+  if (!facts_.envelope.params.smtputf8) return false;
+  const std::vector<smtp::Recipient>& to = facts_.envelope.recipients;
+  return eight_bit_ || is_eight_bit(facts_.envelope.reverse_path) ||
+         std::any_of(to.begin(), to.end(), [](const smtp::Recipient& r) { return is_eight_bit(r.address); });
 }
 
 net::Task<Accepted> IncomingMessage::finish() {
@@ -126,7 +144,7 @@ net::Task<Accepted> IncomingMessage::finish() {
                             .signing_domain = signing_domain_,
                             .accepted_at = services_.clock.now(),
                             .eight_bit = eight_bit_,
-                            .smtputf8 = facts_.envelope.params.smtputf8};
+                            .smtputf8 = needs_smtputf8()};
   Result<queue::Receipt> receipt = co_await draft_->commit(std::move(message));
   if (!receipt) co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
   services_.limits.record(account->id, kind, recipients);

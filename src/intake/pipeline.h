@@ -21,6 +21,7 @@ namespace postern::intake {
 struct Options {
   Bytes max_header{256 * 1024};
   std::uint32_t max_hops = 100;
+  bool remove_bcc = true;
 
   static auto fields() {
     using namespace literals;
@@ -29,6 +30,8 @@ struct Options {
               "Largest header section; it is kept in memory."),
         field("max_hops", &Options::max_hops, 100, 1000, Reload::Restart,
               "Received fields before a message counts as looping."),
+        field("remove_bcc", &Options::remove_bcc, Reload::Restart,
+              "Bcc fields are removed; without it every recipient can read whom a client names there."),
     };
   }
 };
@@ -67,6 +70,7 @@ class IncomingMessage {
   net::Task<> begin_body();
   net::Task<> store(std::string_view content);
   [[nodiscard]] std::optional<Refusal> check_rights(const mail::Header& header);
+  [[nodiscard]] bool needs_smtputf8() const;
   void record_accepted();
 
   net::Loop& loop_;

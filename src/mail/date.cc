@@ -1,5 +1,7 @@
 #include "mail/date.h"
 
+#include "mail/header.h"
+
 #include <fmt/chrono.h>
 
 #include <algorithm>
@@ -84,12 +86,9 @@ std::string format_date(TimePoint when) {
 }
 
 bool valid_date(std::string_view value) {
-  // A comment at the end, as in "... +0200 (CEST)", is the only place where one is seen.
-  if (const std::size_t comment = value.find('('); comment != std::string_view::npos) {
-    if (value.find(')', comment) == std::string_view::npos) return false;
-    value = value.substr(0, comment);
-  }
-  std::vector<std::string_view> parts = split(value, " \t\r\n");
+  const std::optional<std::string> bare = without_comments(value);  // "... +0200 (CEST)"
+  if (!bare) return false;
+  std::vector<std::string_view> parts = split(*bare, " \t\r\n");
   if (!parts.empty() && parts[0].back() == ',') {
     const std::string_view day = parts[0].substr(0, parts[0].size() - 1);
     if (std::none_of(kDays.begin(), kDays.end(), [day](std::string_view d) { return equal(d, day); }))

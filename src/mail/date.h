@@ -11,7 +11,7 @@ namespace postern::mail {
 [[nodiscard]] std::string format_date(TimePoint when);
 
 /// Whether `value` is a date-time of RFC 5322 §3.3, the obsolete zones and two-digit years of §4.3 included;
-/// comments are allowed at the end. The day of the week is not compared with the date.
+/// comments may stand between its parts. The day of the week is not compared with the date.
 [[nodiscard]] bool valid_date(std::string_view value);
 
 }  // namespace postern::mail

@@ -35,6 +35,28 @@ bool same_name(std::string_view a, std::string_view b) {
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
+std::optional<std::string> without_comments(std::string_view value) {
+  std::string out;
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    const bool pair = c == '\\' && (quoted || depth > 0) && i + 1 < value.size();
+    if (c == '"' && depth == 0) quoted = !quoted;
+    if (c == '(' && !quoted) {
+      if (depth++ == 0) out += ' ';
+    } else if (c == ')' && depth > 0) {
+      --depth;
+    } else if (depth == 0) {
+      out += c;
+      if (pair) out += value[i + 1];
+    }
+    if (pair) ++i;
+  }
+  if (depth > 0) return std::nullopt;
+  return out;
+}
+
 std::string HeaderField::value() const {
   std::string out;
   const std::size_t colon = raw.find(':', name_length);
@@ -78,6 +100,18 @@ std::size_t Header::count(std::string_view name) const {
 
 std::size_t Header::erase(std::string_view name) {
   return erase_if([name](const HeaderField& f) { return same_name(f.name(), name); });
+}
+
+void Header::replace(std::string_view name, std::string raw) {
+  HeaderField fresh = make_field(std::move(raw));
+  const auto named = [name](const HeaderField& f) { return same_name(f.name(), name); };
+  const auto first = std::find_if(fields_.begin(), fields_.end(), named);
+  if (first == fields_.end()) {
+    fields_.push_back(std::move(fresh));
+    return;
+  }
+  fields_.erase(std::remove_if(std::next(first), fields_.end(), named), fields_.end());
+  *first = std::move(fresh);
 }
 
 void Header::prepend(std::string raw) { fields_.insert(fields_.begin(), make_field(std::move(raw))); }

@@ -3,6 +3,7 @@
 #include "base/result.h"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,9 @@ class Header {
   std::size_t erase_if(Predicate predicate) {
     return std::erase_if(fields_, predicate);
   }
-  /// `raw` ends with CRLF.
+  /// `raw` of these three ends with CRLF.
+  /// In the place of the first field of that name; others of the name go. Without one: at the end.
+  void replace(std::string_view name, std::string raw);
   void prepend(std::string raw);
   void append(std::string raw);
 
@@ -46,5 +49,9 @@ class Header {
 };
 
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b);
+
+/// `value` with each comment of RFC 5322 §3.2.2 replaced by a space, but not inside quoted strings. Nothing
+/// when a comment has no end.
+[[nodiscard]] std::optional<std::string> without_comments(std::string_view value);
 
 }  // namespace postern::mail

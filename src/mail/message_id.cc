@@ -1,5 +1,7 @@
 #include "mail/message_id.h"
 
+#include "mail/header.h"
+
 #include <algorithm>
 #include <random>
 
@@ -15,7 +17,12 @@ bool dot_atom(std::string_view text) {
 }
 }  // namespace
 
-bool valid_message_id(std::string_view value) {
+bool valid_message_id(std::string_view text) {
+  const std::optional<std::string> bare = without_comments(text);
+  if (!bare) return false;
+  std::string_view value = *bare;
+  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+  while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
   if (value.size() < 5 || value.front() != '<' || value.back() != '>') return false;
   const std::string_view inside = value.substr(1, value.size() - 2);
   const std::size_t at = inside.rfind('@');
