@@ -68,6 +68,7 @@ Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, S
                .sessions = sessions_,
                .max_connections = settings.connections_per_lane,
                .open_content = [this](ActiveMessage& message) { return open_content(message); },
+               .withdrawn = [this](QueueId id) { return services_.queue.withdrawn(id); },
                .finished =
                    [this](const Job& job, std::vector<std::optional<Attempt>> attempts) {
                      finished(job, std::move(attempts));

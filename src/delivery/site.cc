@@ -140,6 +140,10 @@ net::Task<std::unique_ptr<Site::Transfer>> Site::next_transfer() {
   while (!waiting_.empty()) {
     auto transfer = std::make_unique<Transfer>(waiting_.pop());
     open_if_needed();  // for those behind it
+    if (context_.withdrawn(transfer->job.message->lease.id)) {
+      hand_back(transfer->job);
+      continue;
+    }
     Result<std::unique_ptr<Content>> content = co_await context_.open_content(*transfer->job.message);
     if (content) {
       transfer->content = *std::move(content);

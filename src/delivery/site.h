@@ -39,6 +39,8 @@ struct SiteContext {
 
   /// Makes the content of a message ready to leave (signed); an Outcome when it cannot.
   std::function<net::Task<Result<std::unique_ptr<Content>>>(ActiveMessage&)> open_content;
+  /// Whether an operator has withdrawn a leased message.
+  std::function<bool(QueueId)> withdrawn;
   /// A job is over. `attempts` are in the order of job.recipients; nullopt: not tried.
   std::function<void(const Job&, std::vector<std::optional<Attempt>>)> finished;
 };

@@ -80,7 +80,11 @@ struct RecipientOutcome {
   std::string text;    ///< the reply or the reason, one line
 };
 
-enum class RecipientState : std::uint8_t { Waiting, Held };
+enum class RecipientState : std::uint8_t {
+  Waiting,
+  Held,     ///< until an operator releases it
+  Removed,  ///< by an operator during an attempt; gone when that ends
+};
 
 /// A message as an operator sees it.
 struct Listed {
@@ -107,10 +111,22 @@ struct Filter {
   std::string account = {};
   std::string sender = {};
   std::string recipient = {};
-  std::size_t limit = 100;
+  std::size_t limit = 100;  ///< the oldest ones
 };
 
-enum class Operation : std::uint8_t { Retry, Hold, Release, Remove };
+enum class Operation : std::uint8_t {
+  Retry,    ///< what waits for its next attempt is due now
+  Hold,     ///< no further attempt until Release
+  Release,  ///< what was held is due now
+  Remove,   ///< gone, without a report to the sender
+};
+
+/// What an operation came to.
+struct Operated {
+  std::size_t messages = 0;  ///< that matched
+  std::size_t under_way =
+      0;  ///< of them in the hands of a dispatcher: what has begun of an attempt is finished
+};
 
 /// Messages we have taken responsibility for and not yet delivered or returned.
 ///
@@ -153,9 +169,11 @@ class Queue {
 
   /// `filter` of the two below must live until the task ends.
   virtual net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, const Filter& filter) = 0;
-  /// Applies `operation` to the matching messages that are not being delivered now; returns how many.
-  virtual net::Task<Result<std::size_t>> operate(net::Loop& loop, const Filter& filter,
-                                                 Operation operation) = 0;
+  /// Applies `operation` to the matching messages; durable when it returns. On a leased message Hold and
+  /// Remove make it withdrawn(), and Retry means nothing.
+  virtual net::Task<Result<Operated>> operate(net::Loop& loop, const Filter& filter, Operation operation) = 0;
+  /// Whether an operator has held or removed this leased message: a transaction that has not begun must not.
+  [[nodiscard]] virtual bool withdrawn(QueueId id) const = 0;
 
   /// Why no mail can be taken now; empty when it can.
   [[nodiscard]] virtual std::string unavailable_because() const = 0;

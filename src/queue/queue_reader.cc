@@ -2,12 +2,23 @@
 
 #include "queue/queue_tables.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace postern::queue {
 namespace {
 TimePoint time_of(std::int64_t millis) { return TimePoint{std::chrono::milliseconds{millis}}; }
 std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
+
+constexpr std::string_view kMatching =
+    " WHERE (?1=0 OR id=?1) AND (?2=x'' OR account_name=?2) AND (?3=x'' OR reverse_path=?3) AND "
+    "(?4=x'' OR id IN (SELECT message FROM recipients WHERE address=?4)) ORDER BY id LIMIT ?5";
+
+void bind_filter(store::Statement& query, const Filter& filter) {
+  query.bind(filter.id ? filter.id->value : 0, std::string_view(filter.account),
+             std::string_view(filter.sender), std::string_view(filter.recipient),
+             static_cast<std::int64_t>(std::min<std::size_t>(filter.limit, INT64_MAX)));
+}
 }  // namespace
 
 Result<QueueReader> QueueReader::open(const std::string& path, const char* vfs) {
@@ -105,15 +116,22 @@ Result<std::string> QueueReader::piece(QueueId id, std::uint32_t number) {
   return query.text(0);
 }
 
+Result<std::vector<QueueId>> QueueReader::matching(const Filter& filter) {
+  POSTERN_TRY(store::Statement query, database_.prepare("SELECT id FROM messages" + std::string(kMatching)));
+  bind_filter(query, filter);
+  std::vector<QueueId> ids;
+  for (;;) {
+    POSTERN_TRY(const bool row, query.step());
+    if (!row) return ids;
+    ids.push_back(QueueId{query.integer(0)});
+  }
+}
+
 Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
   POSTERN_TRY(store::Statement query,
-              database_.prepare(
-                  "SELECT id,account_name,reverse_path,accepted_at,size FROM messages WHERE (?1=0 OR id=?1) "
-                  "AND (?2=x'' OR account_name=?2) AND (?3=x'' OR reverse_path=?3) AND (?4=x'' OR id IN "
-                  "(SELECT message FROM recipients WHERE address=?4)) ORDER BY id LIMIT ?5"));
-  query.bind(filter.id ? filter.id->value : 0, std::string_view(filter.account),
-             std::string_view(filter.sender), std::string_view(filter.recipient),
-             static_cast<std::int64_t>(filter.limit));
+              database_.prepare("SELECT id,account_name,reverse_path,accepted_at,size FROM messages" +
+                                std::string(kMatching)));
+  bind_filter(query, filter);
   std::vector<Listed> listed;
   for (;;) {
     POSTERN_TRY(const bool row, query.step());
@@ -134,10 +152,11 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
     for (;;) {
       POSTERN_TRY(const bool row, recipients.step());
       if (!row) break;
-      entry.recipients.push_back({recipients.text(0),
-                                  recipients.integer(1) == 0 ? RecipientState::Waiting : RecipientState::Held,
-                                  static_cast<std::uint32_t>(recipients.integer(2)),
-                                  time_of(recipients.integer(3)), recipients.text(4), recipients.text(5)});
+      entry.recipients.push_back(
+          {recipients.text(0),
+           static_cast<RecipientState>(std::clamp<std::int64_t>(recipients.integer(1), 0, 2)),
+           static_cast<std::uint32_t>(recipients.integer(2)), time_of(recipients.integer(3)),
+           recipients.text(4), recipients.text(5)});
     }
   }
   return listed;

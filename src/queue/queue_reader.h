@@ -23,6 +23,8 @@ class QueueReader {
                                                std::vector<QueueId>& set_aside);
   [[nodiscard]] Result<std::string> piece(QueueId id, std::uint32_t number);
   [[nodiscard]] Result<std::vector<Listed>> list(const Filter& filter);
+  /// The messages that list() would show, by id only.
+  [[nodiscard]] Result<std::vector<QueueId>> matching(const Filter& filter);
 
  private:
   explicit QueueReader(store::Database database) : database_(std::move(database)) {}

@@ -17,6 +17,9 @@ CREATE INDEX due ON recipients(next_attempt) WHERE state = 0;
 CREATE TABLE pieces(message INTEGER NOT NULL, number INTEGER NOT NULL, content, PRIMARY KEY(message, number)) WITHOUT ROWID;
 )";
 
+// Removed in the middle of an attempt: found again after a crash without looking at every recipient.
+const char* const kSchemaV2 = "CREATE INDEX removed ON recipients(message) WHERE state = 2;";
+
 enum Query : std::size_t {
   kInsertPiece,
   kInsertMessage,
@@ -31,6 +34,10 @@ enum Query : std::size_t {
   kHoldAll,
   kReleaseAll,
   kRemoveAll,
+  kMarkRemoved,
+  kFinishRemoval,
+  kSweepRemoved,
+  kSweepRemovedRecipients,
 };
 
 constexpr std::string_view kQueries[] = {
@@ -48,6 +55,10 @@ constexpr std::string_view kQueries[] = {
     "UPDATE recipients SET state=1 WHERE message=?1 AND state=0",
     "UPDATE recipients SET state=0, next_attempt=?2 WHERE message=?1 AND state=1",
     "DELETE FROM recipients WHERE message=?1",
+    "UPDATE recipients SET state=2 WHERE message=?1",
+    "DELETE FROM recipients WHERE message=?1 AND state=2",
+    "DELETE FROM messages WHERE id IN (SELECT message FROM recipients WHERE state=2)",
+    "DELETE FROM recipients WHERE state=2",
 };
 
 std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
@@ -55,7 +66,7 @@ std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
 }  // namespace
 
 const std::vector<std::string>& queue_schema() {
-  static const std::vector<std::string> kSteps{kSchemaV1};
+  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2};
   return kSteps;
 }
 
@@ -123,7 +134,19 @@ Result<> QueueTables::remove_if_done(QueueId id) {
 }
 
 Result<> QueueTables::discard_pieces(QueueId id) { return statements_[kDeletePieces].bind(id.value).run(); }
-Result<> QueueTables::sweep() { return statements_[kSweepPieces].bind().run(); }
+
+Result<> QueueTables::mark_removed(QueueId id) { return statements_[kMarkRemoved].bind(id.value).run(); }
+
+Result<> QueueTables::finish_removal(QueueId id) {
+  POSTERN_CHECK(statements_[kFinishRemoval].bind(id.value).run());
+  return remove_if_done(id);
+}
+
+Result<> QueueTables::sweep() {
+  POSTERN_CHECK(statements_[kSweepRemoved].bind().run());
+  POSTERN_CHECK(statements_[kSweepRemovedRecipients].bind().run());
+  return statements_[kSweepPieces].bind().run();
+}
 
 Result<> QueueTables::operate(QueueId id, Operation operation, TimePoint now) {
   switch (operation) {

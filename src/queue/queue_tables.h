@@ -30,9 +30,13 @@ class QueueTables {
                                 std::string_view keep_signature);
   /// Removes the pieces of a message that does not exist.
   [[nodiscard]] Result<> discard_pieces(QueueId id);
-  /// Pieces whose message never came to exist: what a crash left behind.
+  /// What a crash left behind: pieces whose message never came to exist, messages marked as removed.
   [[nodiscard]] Result<> sweep();
+  /// For a message that nobody has leased.
   [[nodiscard]] Result<> operate(QueueId id, Operation operation, TimePoint now);
+  /// For one that is leased: it is never due again, and gone with finish_removal().
+  [[nodiscard]] Result<> mark_removed(QueueId id);
+  [[nodiscard]] Result<> finish_removal(QueueId id);
 
  private:
   explicit QueueTables(std::vector<store::Statement> statements) : statements_(std::move(statements)) {}

@@ -97,14 +97,14 @@ class QueueTest : public testing::Test {
     loop_.run();
   }
 
-  net::Task<> do_operate(Filter filter, Operation operation, std::size_t& count) {
-    const Result<std::size_t> done = co_await queue_->operate(loop_, filter, operation);
+  net::Task<> do_operate(Filter filter, Operation operation, Operated& count) {
+    const Result<Operated> done = co_await queue_->operate(loop_, filter, operation);
     EXPECT_TRUE(done);
-    count = done.value_or(0);
+    count = done.value_or(Operated{});
     loop_.stop();
   }
-  std::size_t operate(Filter filter, Operation operation) {
-    std::size_t count = 0;
+  Operated operate(Filter filter, Operation operation) {
+    Operated count;
     loop_.spawn(do_operate(std::move(filter), operation, count));
     loop_.run();
     return count;
@@ -190,16 +190,69 @@ TEST_F(QueueTest, FreshMessagesGoStraightToTheTaker) {
 TEST_F(QueueTest, OperatorsHoldReleaseAndRemove) {
   const QueueId id = put({"b@example.net"});
   put({"c@example.net"});
-  EXPECT_EQ(operate({.id = id}, Operation::Hold), 1U);
+  EXPECT_EQ(operate({.id = id}, Operation::Hold).messages, 1U);
   const std::vector<Lease> leases = lease();
   ASSERT_EQ(leases.size(), 1U);
   EXPECT_NE(leases[0].id, id);
-  EXPECT_EQ(operate({.account = "alice@example.org"}, Operation::Release), 1U)
-      << "the leased one is left alone";
+  const Operated released = operate({.account = "alice@example.org"}, Operation::Release);
+  EXPECT_EQ(released.messages, 2U);
+  EXPECT_EQ(released.under_way, 1U);
   EXPECT_EQ(lease().size(), 1U);
   reopen();
-  EXPECT_EQ(operate({.recipient = "b@example.net"}, Operation::Remove), 1U);
+  EXPECT_EQ(operate({.recipient = "b@example.net"}, Operation::Remove).messages, 1U);
   EXPECT_EQ(lease().size(), 1U);
+}
+
+TEST_F(QueueTest, ALeasedMessageCanBeHeld) {
+  const QueueId id = put({"b@example.net", "c@example.net"});
+  const std::vector<Lease> leases = lease();
+  ASSERT_EQ(leases.size(), 1U);
+  EXPECT_EQ(operate({.id = id}, Operation::Hold).under_way, 1U);
+  EXPECT_TRUE(queue_->withdrawn(id));
+  // The attempt that had begun ends: one recipient got it, the other would be tried again at once.
+  settle(leases[0], {{.index = 0, .kind = RecipientOutcome::Kind::Delivered},
+                     {.index = 1, .kind = RecipientOutcome::Kind::Retry, .retry_at = clock_.now()}});
+  EXPECT_FALSE(queue_->withdrawn(id));
+  EXPECT_TRUE(lease().empty());
+  reopen();
+  EXPECT_TRUE(lease().empty());
+  EXPECT_EQ(operate({.id = id}, Operation::Release).under_way, 0U);
+  const std::vector<Lease> again = lease();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].envelope.recipients.at(0).address, "c@example.net");
+}
+
+TEST_F(QueueTest, AReleaseTakesAHoldBackBeforeTheAttemptEnds) {
+  const QueueId id = put({"b@example.net"});
+  const std::vector<Lease> leases = lease();
+  operate({.id = id}, Operation::Hold);
+  operate({.id = id}, Operation::Release);
+  EXPECT_FALSE(queue_->withdrawn(id));
+  queue_->release(leases.at(0));
+  EXPECT_EQ(lease().size(), 1U);
+}
+
+TEST_F(QueueTest, ALeasedMessageCanBeRemoved) {
+  const QueueId id = put({"b@example.net"}, std::string(200'000, 'x'));
+  const std::vector<Lease> leases = lease();
+  EXPECT_EQ(operate({.id = id}, Operation::Remove).under_way, 1U);
+  EXPECT_TRUE(queue_->withdrawn(id));
+  EXPECT_EQ(read(id).size(), 200'000U) << "the attempt that has begun can be finished";
+  operate({.id = id}, Operation::Hold);
+  operate({.id = id}, Operation::Release);
+  EXPECT_TRUE(queue_->withdrawn(id)) << "removed is removed";
+  queue_->release(leases.at(0));
+  put({"c@example.net"});  // a commit behind the removal
+  EXPECT_EQ(operate({.id = id}, Operation::Hold).messages, 0U) << "it is gone";
+}
+
+TEST_F(QueueTest, ARemovalSurvivesTheProcess) {
+  const QueueId id = put({"b@example.net"}, std::string(200'000, 'x'));
+  ASSERT_EQ(lease().size(), 1U);
+  operate({.id = id}, Operation::Remove);
+  reopen();  // the lease never ended
+  EXPECT_TRUE(lease().empty());
+  EXPECT_EQ(operate({.id = id}, Operation::Hold).messages, 0U);
 }
 
 TEST_F(QueueTest, HistoryTellsByMessageAndByAddress) {

@@ -9,6 +9,10 @@
 #include <utility>
 
 namespace postern::queue {
+namespace {
+/// Messages that an operator's verb changes in one transaction, so that clients need not wait long.
+constexpr std::size_t kOperateBatch = 500;
+}  // namespace
 
 struct SqliteQueue::Files {
   store::Database database;
@@ -255,8 +259,26 @@ bool SqliteQueue::try_lease(QueueId id) {
 }
 
 void SqliteQueue::end_lease(QueueId id) {
+  bool removed = false;
+  {
+    const std::lock_guard lock(lease_mutex_);
+    leased_.erase(id.value);
+    const auto withdrawn = withdrawn_.find(id.value);
+    if (withdrawn == withdrawn_.end()) return;
+    removed = withdrawn->second == Operation::Remove;
+    withdrawn_.erase(withdrawn);
+  }
+  if (!removed) return;
+  auto request = std::make_unique<Request>();
+  request->urgent = false;
+  request->apply = [id](QueueTables& tables) { return tables.finish_removal(id); };
+  request->done = [](const Result<>&) {};  // what cannot be removed now is swept at the next start
+  submit(std::move(request));
+}
+
+bool SqliteQueue::withdrawn(QueueId id) const {
   const std::lock_guard lock(lease_mutex_);
-  leased_.erase(id.value);
+  return withdrawn_.contains(id.value);
 }
 
 void SqliteQueue::release(const Lease& lease) { end_lease(lease.id); }
@@ -320,27 +342,71 @@ net::Task<Result<std::vector<Listed>>> SqliteQueue::list(net::Loop& loop, const 
   co_return *std::move(found);
 }
 
-net::Task<Result<std::size_t>> SqliteQueue::operate(net::Loop& loop, const Filter& filter,
-                                                    Operation operation) {
-  const Result<std::vector<Listed>> listed = co_await list(loop, filter);
-  if (!listed) co_return listed.error();
-  auto taken = std::make_shared<std::vector<QueueId>>();
-  for (const Listed& entry : *listed) {
-    if (try_lease(entry.id)) taken->push_back(entry.id);
+/// One batch of an operator's verb on its way through the writer.
+struct SqliteQueue::Operating {
+  std::vector<QueueId> ids;
+  Operation operation;
+  TimePoint now;
+  std::vector<QueueId> taken;  // leased for the moment, so that no dispatcher finds them half changed
+  Operated count;
+};
+
+Result<> SqliteQueue::operate_on(QueueTables& tables, QueueId id, Operating& operating) {
+  ++operating.count.messages;
+  const Operation operation = operating.operation;
+  {
+    const std::lock_guard lock(lease_mutex_);
+    if (leased_.insert(id.value).second) {
+      operating.taken.push_back(id);
+    } else {
+      ++operating.count.under_way;
+      const auto before = withdrawn_.find(id.value);
+      if (before != withdrawn_.end() && before->second == Operation::Remove) return {};
+      if (operation == Operation::Retry) return {};
+      if (operation == Operation::Release) withdrawn_.erase(id.value);
+      if (operation == Operation::Hold || operation == Operation::Remove) withdrawn_[id.value] = operation;
+      if (operation == Operation::Remove) return tables.mark_removed(id);
+    }
   }
+  return tables.operate(id, operation, operating.now);
+}
+
+net::Task<Result<>> SqliteQueue::operate_on_some(net::Loop& loop, std::shared_ptr<Operating> operating) {
   auto request = std::make_unique<Request>();
-  const TimePoint now = clock_.now();
-  request->apply = [taken, operation, now](QueueTables& tables) -> Result<> {
-    for (const QueueId id : *taken) POSTERN_CHECK(tables.operate(id, operation, now));
+  request->apply = [this, operating](QueueTables& tables) -> Result<> {
+    for (const QueueId id : operating->ids) POSTERN_CHECK(operate_on(tables, id, *operating));
     return {};
   };
   net::Completion<Result<>> done(loop);
-  request->done = done.resolver();
+  request->done = [this, operating, resolve = done.resolver()](Result<> result) {
+    for (const QueueId id : operating->taken) end_lease(id);
+    resolve(std::move(result));
+  };
   submit(std::move(request));
   const Result<> applied = co_await done;
-  for (const QueueId id : *taken) end_lease(id);
-  if (!applied) co_return applied.error();
-  co_return taken->size();
+  co_return applied;
+}
+
+net::Task<Result<Operated>> SqliteQueue::operate(net::Loop& loop, const Filter& filter, Operation operation) {
+  auto job = [this, filter] { return files_->reader.matching(filter); };
+  const Result<Result<std::vector<QueueId>>> found = co_await readers_.run(loop, std::move(job));
+  if (!found) co_return found.error();
+  if (!*found) co_return (*found).error();
+  const std::vector<QueueId>& all = **found;
+  Operated count;
+  for (std::size_t begin = 0; begin < all.size(); begin += kOperateBatch) {
+    const std::size_t end = std::min(all.size(), begin + kOperateBatch);
+    auto some = std::make_shared<Operating>();
+    some->ids.assign(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                     all.begin() + static_cast<std::ptrdiff_t>(end));
+    some->operation = operation;
+    some->now = clock_.now();
+    const Result<> applied = co_await operate_on_some(loop, some);
+    if (!applied) co_return applied.error();
+    count.messages += some->count.messages;
+    count.under_way += some->count.under_way;
+  }
+  co_return count;
 }
 
 std::string SqliteQueue::unavailable_because() const {

@@ -12,9 +12,12 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace postern::queue {
+
+class QueueTables;
 
 /// The table [queue].
 struct Options {
@@ -56,7 +59,8 @@ class SqliteQueue final : public Queue {
   net::Task<Result<>> settle(net::Loop& loop, const Lease& lease, std::vector<RecipientOutcome> outcomes,
                              std::string keep_signature) override;
   net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, const Filter& filter) override;
-  net::Task<Result<std::size_t>> operate(net::Loop& loop, const Filter& filter, Operation operation) override;
+  net::Task<Result<Operated>> operate(net::Loop& loop, const Filter& filter, Operation operation) override;
+  [[nodiscard]] bool withdrawn(QueueId id) const override;
   [[nodiscard]] std::string unavailable_because() const override;
 
  private:
@@ -73,6 +77,9 @@ class SqliteQueue final : public Queue {
   void probe();
   bool try_lease(QueueId id);
   void end_lease(QueueId id);
+  struct Operating;
+  [[nodiscard]] Result<> operate_on(QueueTables& tables, QueueId id, Operating& operating);
+  net::Task<Result<>> operate_on_some(net::Loop& loop, std::shared_ptr<Operating> operating);
   void hand_on(Request& request);
   Receipt make_receipt(QueueId id) { return Receipt(id); }
 
@@ -91,6 +98,7 @@ class SqliteQueue final : public Queue {
 
   mutable std::mutex lease_mutex_;
   std::unordered_set<std::int64_t> leased_;
+  std::unordered_map<std::int64_t, Operation> withdrawn_;  // leased ones that an operator held or removed
 
   std::thread writer_;
   net::Offload readers_{1, 100'000};

@@ -69,7 +69,7 @@ Result<> list(const Context& context, const Arguments& arguments) {
 }
 
 net::Task<> apply(net::Loop& loop, queue::Queue& queue, const queue::Filter& filter,
-                  queue::Operation operation, Result<std::size_t>& out) {
+                  queue::Operation operation, Result<queue::Operated>& out) {
   out = co_await queue.operate(loop, filter, operation);
   loop.stop();
 }
@@ -84,14 +84,14 @@ Result<> operate(const Context& context, const Arguments& arguments, queue::Oper
                 "the server is running: stop it to change its queue (" + lock.error().detail + ")");
   POSTERN_TRY(const auto queue, queue::SqliteQueue::open(config.data_dir + "/queue.db", config.queue, clock));
   net::Loop loop;
-  Result<std::size_t> done = fail(Errc::Internal, "did not run");
+  Result<queue::Operated> done = fail(Errc::Internal, "did not run");
   loop.spawn(apply(loop, *queue, filter, operation, done));
   loop.run();
   if (!done) return done.error();
   if (context.json) {
-    std::cout << "{\"messages\":" << *done << "}\n";
+    std::cout << "{\"messages\":" << done->messages << "}\n";
   } else {
-    std::cout << *done << " messages\n";
+    std::cout << done->messages << " messages\n";
   }
   return {};
 }
