@@ -1,6 +1,7 @@
 #include "app/server.h"
 
-#include "app/admin_http.h"
+#include "admin/control_server.h"
+#include "admin/http.h"
 #include "app/service_manager.h"
 #include "app/signals.h"
 #include "base/log.h"
@@ -186,10 +187,13 @@ class Server {
       POSTERN_TRY(auto listener, net::Listener::open(first, endpoint));
       note(admin_ports_, *listener);
       listener->serve([this, &first](net::Stream stream) {
-        first.spawn(serve_admin_request(std::move(stream), answers_, clock_));
+        first.spawn(admin::serve_http(std::move(stream), answers_, clock_));
       });
       workers_.front()->admin.push_back(std::move(listener));
     }
+    POSTERN_TRY(control_,
+                admin::ControlServer::open(first, control_path(config_),
+                                           {*queue_, *history_, clock_, [this] { dispatcher_->try_now(); }}));
     return {};
   }
 
@@ -269,6 +273,7 @@ class Server {
     log::Event(log::Level::Info, "server.stopping");
     const SteadyTime deadline = clock_.steady_now() + kStopTime;
     for (auto& worker : workers_) worker->loop.post([&worker] { worker->submission->stop(); });
+    workers_.front()->loop.post([this] { control_->close(); });
     std::atomic<bool> done{false};
     workers_.front()->loop.spawn(stop_delivery(workers_.front()->loop, deadline, done));
     while (!done && clock_.steady_now() < deadline)
@@ -297,7 +302,8 @@ class Server {
   submission::ConnectionCount count_{config_.submission};
   std::optional<delivery::Signer> signer_;
   std::optional<delivery::Metrics> delivery_metrics_;
-  AdminAnswers answers_;
+  admin::HttpAnswers answers_;
+  std::unique_ptr<admin::ControlServer> control_;
   std::vector<std::uint16_t> submission_ports_, submissions_ports_, admin_ports_;
   std::string certificate_trouble_;
   std::unique_ptr<queue::SqliteQueue> queue_;
@@ -305,6 +311,8 @@ class Server {
 };
 
 }  // namespace
+
+std::string control_path(const config::Config& config) { return config.data_dir + "/admin.sock"; }
 
 Result<> serve(const config::Config& config, const std::string& config_path) {
   Signals signals;

@@ -5,6 +5,9 @@
 
 namespace postern::app {
 
+/// Where a running server's control socket is.
+[[nodiscard]] std::string control_path(const config::Config& config);
+
 /// Runs the server until SIGTERM or SIGINT, then finishes what is in flight. The bound ports are in
 /// data_dir/listening.json while it runs. Errors: whatever keeps it from starting, in words for the operator.
 /// Threads  call it on the main thread, before any other thread exists.

@@ -27,6 +27,7 @@ class DeadHosts {
     const auto found = until_.find(ip);
     return found != until_.end() && now < found->second;
   }
+  void clear() { until_.clear(); }
   void forget(const net::IpAddress& ip) { until_.erase(ip); }
 
  private:

@@ -68,6 +68,13 @@ void Dispatcher::wake() {
   lanes_.front()->loop().post([this] { due_.notify(); });
 }
 
+void Dispatcher::try_now() {
+  for (const std::unique_ptr<Lane>& lane : lanes_) {
+    lane->loop().post([&lane = *lane] { lane.forget_failures(); });
+  }
+  wake();
+}
+
 net::Task<> Dispatcher::poll() {
   net::Loop& loop = lanes_.front()->loop();
   while (!stopping_.load()) {

@@ -35,8 +35,10 @@ class Dispatcher {
 
   /// Begins to take mail. Once.
   void start();
-  /// Something became due: the operator said "retry now", or the store works again.
+  /// Something became due, or the store works again.
   void wake();
+  /// An operator wants attempts now: wake(), and hosts that did not answer a moment ago are asked again.
+  void try_now();
   /// Takes no more mail, finishes the transactions in progress, hands back the rest. Await it on any of the
   /// loops. What is not finished at `deadline` is cut off, and will be tried again.
   [[nodiscard]] net::Task<> stop(net::Loop& loop, SteadyTime deadline);

@@ -294,6 +294,11 @@ void Lane::stop() {
   for (const auto& [destination, site] : sites_) site->stop();
 }
 
+void Lane::forget_failures() {
+  dead_hosts_.clear();
+  for (const auto& [destination, site] : sites_) site->forget_failure();
+}
+
 void Lane::cancel() {
   for (const auto& [destination, site] : sites_) site->cancel();
 }

@@ -76,6 +76,8 @@ class Lane {
   void stop();
   /// Ends transactions in progress as lost connections.
   void cancel();
+  /// Hosts and destinations that failed a moment ago are tried again.
+  void forget_failures();
 
   [[nodiscard]] net::Loop& loop() const { return context_.loop; }
   /// Sessions with next hops that have not ended. Any thread.

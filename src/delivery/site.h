@@ -65,6 +65,8 @@ class Site {
   void stop();
   /// Ends transfers in progress as lost connections.
   void cancel();
+  /// The next mail is worth another connection.
+  void forget_failure() { dead_until_ = {}; }
 
   /// No mail, no connection, nothing to remember.
   [[nodiscard]] bool idle() const;

@@ -1,3 +1,4 @@
+#include "net/unix_address.h"
 #include "net/listener.h"
 
 #include "base/log.h"
@@ -110,15 +111,12 @@ Result<std::unique_ptr<Listener>> Listener::adopt(Loop& loop, int fd) {
 }
 
 Result<std::unique_ptr<Listener>> Listener::open_unix(Loop& loop, const std::string& path, mode_t mode) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return fail(Errc::Malformed, "socket path too long: " + path);
-  std::memcpy(address.sun_path, path.data(), path.size());
+  POSTERN_TRY(const UnixAddress address, UnixAddress::of(path));
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return socket_error("socket for " + path);
   ::unlink(path.c_str());
   const mode_t old_mask = ::umask(static_cast<mode_t>(~mode & 0777U));
-  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  const int bound = ::bind(fd.get(), address.get(), address.size());
   ::umask(old_mask);
   if (bound != 0) return socket_error("bind " + path);
   if (::listen(fd.get(), kBacklog) != 0) return socket_error("listen on " + path);

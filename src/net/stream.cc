@@ -1,3 +1,4 @@
+#include "net/unix_address.h"
 #include "net/stream.h"
 
 #include "net/readiness.h"
@@ -347,18 +348,15 @@ Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddres
 }
 
 Task<Result<Stream>> connect_unix(Loop& loop, std::string path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path))
-    co_return fail(Errc::Malformed, "socket path too long: " + path);
-  std::memcpy(address.sun_path, path.data(), path.size());
+  POSTERN_CO_TRY(const UnixAddress address, UnixAddress::of(path));
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) co_return fail(Errc::Unavailable, std::string("socket: ") + std::strerror(errno));
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+  if (::connect(fd, address.get(), address.size()) != 0) {
     const int why = errno;
     ::close(fd);
     const bool nobody = why == ENOENT || why == ECONNREFUSED;
-    co_return fail(nobody ? Errc::NotFound : Errc::Unavailable, path + ": " + std::strerror(why));
+    const Errc code = nobody ? Errc::NotFound : why == EACCES ? Errc::Denied : Errc::Unavailable;
+    co_return fail(code, path + ": " + std::strerror(why));
   }
   co_return Stream(loop, fd);
 }

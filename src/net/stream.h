@@ -83,7 +83,8 @@ class Stream {
 /// words.
 Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddress> source,
                              SteadyTime deadline);
-/// A connection to the unix socket at `path`. Errors: NotFound: nobody listens there; Unavailable.
+/// A connection to the unix socket at `path`. Errors: NotFound: nobody listens there; Denied: no right
+/// to it; Unavailable.
 Task<Result<Stream>> connect_unix(Loop& loop, std::string path);
 
 }  // namespace postern::net

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-BINARY = Path(os.environ.get("POSTERN", Path(__file__).parents[2] / "build/dev/bin/postern"))
+BINARY = Path(os.environ.get("POSTERN_BINARY", Path(__file__).parents[2] / "build/dev/bin/postern"))
 PASSWORD = "correct horse battery"
 DEADLINE = 30
 

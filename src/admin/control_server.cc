@@ -1,0 +1,133 @@
+#include "admin/control_server.h"
+
+#include "admin/queue_json.h"
+#include "base/log.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <utility>
+
+namespace postern::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxRequest = std::size_t{64} * 1024;
+constexpr std::chrono::seconds kRequestTime{10};
+constexpr std::chrono::seconds kAnswerTime{50};
+constexpr std::size_t kMaxEvents = 1000;
+
+json::value error_of(const Error& error) {
+  return json::object{{"error", {{"code", to_string(error.code)}, {"message", utf8(error.detail)}}}};
+}
+
+Result<std::string> text_member(const json::object& request, std::string_view name) {
+  const json::value* value = request.if_contains(name);
+  if (value == nullptr || !value->is_string())
+    return fail(Errc::Malformed, "the request needs \"" + std::string(name) + "\", a string");
+  return std::string(value->as_string());
+}
+
+Result<queue::Filter> filter_member(const json::object& request) {
+  const json::value* value = request.if_contains("filter");
+  return value == nullptr ? queue::Filter{} : filter_from_json(*value);
+}
+
+}  // namespace
+
+Result<std::vector<queue::HistoryEvent>> trace_of(queue::History& history, const std::string& what) {
+  const std::optional<std::int64_t> id = parse_id_text(what);
+  POSTERN_TRY(auto events, id ? history.of_message(QueueId{*id}) : history.of_address(what, kMaxEvents));
+  if (events.empty()) return fail(Errc::NotFound, "nothing is known of " + what);
+  return events;
+}
+
+Result<std::unique_ptr<ControlServer>> ControlServer::open(net::Loop& loop, const std::string& path,
+                                                           ControlServices services) {
+  std::unique_ptr<ControlServer> server(new ControlServer(loop, std::move(services)));
+  POSTERN_TRY(server->listener_, net::Listener::open_unix(loop, path, 0600));
+  server->listener_->serve([raw = server.get()](net::Stream stream) {
+    if (raw->connections_ < kMaxConnections) raw->loop_.spawn(raw->serve(std::move(stream)));
+  });
+  return server;
+}
+
+net::Task<> ControlServer::serve(net::Stream stream) {
+  ++connections_;
+  const SteadyTime deadline = services_.clock.steady_now() + kRequestTime;
+  std::string request;
+  while (request.find('\n') == std::string::npos && request.size() < kMaxRequest) {
+    const Result<std::string_view> more = co_await stream.read_some(deadline);
+    if (!more) break;
+    request += *more;
+    stream.consume(more->size());
+  }
+  if (request.ends_with('\n')) {
+    const json::value reply = co_await answer(std::move(request));
+    stream.queue(json::serialize(reply) + "\n");
+    co_await stream.shutdown(services_.clock.steady_now() + kAnswerTime);
+  }
+  --connections_;
+}
+
+net::Task<json::value> ControlServer::answer(std::string request) {
+  boost::system::error_code broken;
+  const json::value parsed = json::parse(request, broken);
+  if (broken || !parsed.is_object()) {
+    co_return error_of(Error{Errc::Malformed, "the request is not a JSON object"});
+  }
+  Result<json::value> result = co_await perform(parsed.as_object());
+  if (!result) co_return error_of(result.error());
+  json::object done;
+  done["result"] = *std::move(result);
+  co_return done;
+}
+
+net::Task<Result<json::value>> ControlServer::perform(const json::object& request) {
+  POSTERN_CO_TRY(const std::string verb, text_member(request, "verb"));
+  if (verb == "queue.list") {
+    Result<json::value> done = co_await list(request);
+    co_return done;
+  }
+  if (verb == "queue.operate") {
+    Result<json::value> done = co_await operate(request);
+    co_return done;
+  }
+  if (verb == "trace") {
+    Result<json::value> done = co_await trace(request);
+    co_return done;
+  }
+  co_return fail(Errc::Malformed, "no such verb: " + verb);
+}
+
+net::Task<Result<json::value>> ControlServer::list(const json::object& request) {
+  POSTERN_CO_TRY(const queue::Filter filter, filter_member(request));
+  POSTERN_CO_TRY(const std::vector<queue::Listed> found, co_await services_.queue.list(loop_, filter));
+  co_return json::value(to_json(found));
+}
+
+net::Task<Result<json::value>> ControlServer::operate(const json::object& request) {
+  POSTERN_CO_TRY(const std::string name, text_member(request, "operation"));
+  POSTERN_CO_TRY(const queue::Operation operation, operation_named(name));
+  POSTERN_CO_TRY(const queue::Filter filter, filter_member(request));
+  POSTERN_CO_TRY(const queue::Operated count, co_await services_.queue.operate(loop_, filter, operation));
+  log::Event(log::Level::Info, "admin.queue_operation")
+      .with("operation", name)
+      .with("filter", json::serialize(to_json(filter)))
+      .with("messages", count.messages);
+  services_.try_now();
+  co_return json::value(to_json(count));
+}
+
+net::Task<Result<json::value>> ControlServer::trace(const json::object& request) {
+  POSTERN_CO_TRY(const std::string what, text_member(request, "what"));
+  // Reading the history waits for the disk: not on the loop.
+  auto job = [this, what] { return trace_of(services_.history, what); };
+  Result<Result<std::vector<queue::HistoryEvent>>> found = co_await readers_.run(loop_, std::move(job));
+  if (!found) co_return found.error();
+  if (!*found) co_return (*found).error();
+  co_return json::value(to_json(**found));
+}
+
+}  // namespace postern::admin
