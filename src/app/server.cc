@@ -276,7 +276,7 @@ class Server {
     workers_.front()->loop.post([this] { control_->close(); });
     std::atomic<bool> done{false};
     workers_.front()->loop.spawn(stop_delivery(workers_.front()->loop, deadline, done));
-    while (!done && clock_.steady_now() < deadline)
+    while ((!done || count_.total() > 0) && clock_.steady_now() < deadline)
       std::this_thread::sleep_for(std::chrono::milliseconds{10});
     for (auto& worker : workers_) worker->loop.stop();
     for (auto& worker : workers_) worker->thread.join();

@@ -31,6 +31,10 @@ class SocketWait {
     boost::system::error_code ignored;
     descriptor_.cancel(ignored);
   }
+  /// The wait that is pending, if any, ends with Timeout.
+  void expire() {
+    if (pending_ != nullptr) pending_->expired();
+  }
   [[nodiscard]] bool cancelled() const { return cancelled_; }
 
   struct Awaiter final : Expiring {
@@ -53,9 +57,11 @@ class SocketWait {
     [[nodiscard]] bool await_ready() const noexcept { return wait.cancelled_; }
     void await_suspend(std::coroutine_handle<> h) {
       handle = h;
+      wait.pending_ = this;
       loop.schedule_deadline(*this, deadline);
       wait.descriptor_.async_wait(kind, [this](const boost::system::error_code& error) {
         failed = static_cast<bool>(error);
+        wait.pending_ = nullptr;
         loop.cancel_deadline(*this);
         handle.resume();
       });
@@ -73,6 +79,7 @@ class SocketWait {
   Loop& loop_;
   boost::asio::posix::stream_descriptor descriptor_;
   bool cancelled_ = false;
+  Awaiter* pending_ = nullptr;
 };
 
 }  // namespace postern::net

@@ -1,9 +1,9 @@
-#include "net/unix_address.h"
 #include "net/stream.h"
 
 #include "net/readiness.h"
 #include "net/socket_wait.h"
 #include "net/tls_impl.h"
+#include "net/unix_address.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -211,6 +211,7 @@ std::string_view Stream::buffered() const { return std::string_view(impl_->in).s
 void Stream::consume(std::size_t octets) { impl_->in_start += octets; }
 void Stream::discard_buffered() { impl_->in_start = impl_->in.size(); }
 void Stream::cancel() { impl_->wait.cancel(); }
+void Stream::expire() { impl_->wait.expire(); }
 bool Stream::is_tls() const { return impl_->ssl != nullptr; }
 
 Task<Result<std::string_view>> Stream::read_line(std::size_t max, SteadyTime deadline) {
@@ -233,6 +234,21 @@ Task<Result<std::string_view>> Stream::read_line(std::size_t max, SteadyTime dea
     searched = too_long || have.empty() ? 0 : have.size() - 1;
     const Result<> filled = co_await impl_->fill(deadline);
     if (!filled) co_return filled.error();
+  }
+}
+
+Task<Result<unsigned char>> Stream::peek(SteadyTime deadline) {
+  if (!buffered().empty()) co_return static_cast<unsigned char>(buffered().front());
+  for (;;) {
+    const Result<> flushed = co_await impl_->flush(deadline);
+    if (!flushed) co_return flushed.error();
+    unsigned char octet = 0;
+    const ssize_t n = ::recv(impl_->wait.fd(), &octet, 1, MSG_PEEK);
+    if (n == 1) co_return octet;
+    if (n == 0 || (errno != EAGAIN && errno != EINTR))
+      co_return fail(Errc::Closed, "the connection was closed");
+    const Result<> ready = co_await impl_->wait.ready(SocketWait::kRead, deadline);
+    if (!ready) co_return ready.error();
   }
 }
 

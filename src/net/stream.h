@@ -48,6 +48,8 @@ class Stream {
   /// The next line without its CRLF; only CRLF ends a line. The view lives until the next read.
   /// Exhausted: more than `max` octets before CRLF; the rest of the line has been read and dropped.
   Task<Result<std::string_view>> read_line(std::size_t max, SteadyTime deadline);
+  /// The first octet that is to come, which stays there: before a handshake that may not be one. In clear only.
+  Task<Result<unsigned char>> peek(SteadyTime deadline);
   /// Whatever is buffered, or else what one read brings (up to 16 KiB). The view lives until the next read;
   /// what is not consume()d is seen again.
   Task<Result<std::string_view>> read_some(SteadyTime deadline);
@@ -73,6 +75,8 @@ class Stream {
   Task<> shutdown(SteadyTime deadline);
   /// Ends the pending operation, and any later one, with Closed.
   void cancel();
+  /// Ends the pending operation with Timeout, as if its deadline had come. Loop thread only.
+  void expire();
 
  private:
   friend Task<Result<Stream>> connect(Loop&, Endpoint, std::optional<IpAddress>, SteadyTime);

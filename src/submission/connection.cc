@@ -1,6 +1,7 @@
 #include "submission/connection.h"
 
 #include "base/log.h"
+#include "smtp/ascii.h"
 #include "smtp/dot_codec.h"
 #include "submission/replies.h"
 #include "submission/session.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxCommand = 2048;
 constexpr std::size_t kMaxResponse = 12288;  // RFC 4954 §4
 constexpr std::size_t kMaxTextLine = 998;    // RFC 5322 §2.1.1
+constexpr unsigned char kTlsHandshake = 22;  // the record type of a ClientHello (RFC 8446 §5.1)
 
 class DirectoryPolicy final : public Policy {
  public:
@@ -33,10 +35,10 @@ class DirectoryPolicy final : public Policy {
 /// One client's conversation: reads lines, asks the session, writes what it says.
 class Connection {
  public:
-  Connection(net::Stream& stream, Mode mode, const Services& services, const bool& stopping)
-      : stream_(stream),
+  Connection(Client& client, Mode mode, const Services& services)
+      : client_(client),
+        stream_(client.stream),
         services_(services),
-        stopping_(stopping),
         policy_(services),
         id_{make_id(services.clock.now().time_since_epoch().count())},
         session_(services.options, services.hostname, policy_,
@@ -44,15 +46,13 @@ class Connection {
         mode_(mode) {}
 
   net::Task<> run() {
-    if (mode_ == Mode::Implicit) {
-      const bool secured = co_await handshake();
-      if (!secured) co_return;
-    }
-    Step step = session_.greeting();
+    const bool begun = co_await begin();
+    if (!begun) co_return;
+    Step step = first_step_;
     for (;;) {
       if (step.reply.code != 0) stream_.queue(step.reply.wire());
       if (step.next == Next::Close) break;
-      if (step.next == Next::Read && stopping_) {
+      if (step.next == Next::Read && client_.stopping) {
         stream_.queue(replies::shutting_down().wire());
         break;
       }
@@ -65,6 +65,41 @@ class Connection {
 
  private:
   [[nodiscard]] SteadyTime in(std::chrono::seconds time) const { return services_.clock.steady_now() + time; }
+
+  /// Up to the first step: TLS on 465, and those who came to the wrong port. False: there is no session.
+  net::Task<bool> begin() {
+    first_step_ = session_.greeting();
+    if (mode_ == Mode::StartTls) stream_.queue(first_step_.reply.wire());
+    client_.between_commands = true;
+    const Result<unsigned char> first = co_await stream_.peek(in(
+        mode_ == Mode::Implicit ? services_.options.handshake_timeout : services_.options.command_timeout));
+    client_.between_commands = false;
+    if (!first && first.error().code != Errc::Timeout) co_return false;
+    const bool hello = first && *first == kTlsHandshake;
+    if (mode_ == Mode::Implicit) {
+      if (!first) co_return false;
+      if (!hello) {
+        wrong_port("submission.clear_on_tls_port", replies::tls_expected());
+        co_return true;
+      }
+      const bool secured = co_await handshake();
+      co_return secured;
+    }
+    first_step_ = Step{{}, Next::Read};
+    if (hello) wrong_port("submission.tls_on_clear_port", replies::starttls_expected());
+    if (!first) first_step_ = out_of_time();
+    co_return true;
+  }
+
+  void wrong_port(const char* event, smtp::Reply reply) {
+    log::Event(log::Level::Info, event).with("session_id", id_).with("client", stream_.peer().ip.text());
+    first_step_ = Step{std::move(reply), Next::Close};
+  }
+
+  /// A wait ended without a command: because the client was too slow, or because we stop.
+  [[nodiscard]] Step out_of_time() const {
+    return {client_.stopping ? replies::shutting_down() : replies::timed_out(), Next::Close};
+  }
 
   /// Does what the session asked for; the step that follows. An error: the client is gone.
   net::Task<Result<Step>> advance(Next next) {
@@ -85,10 +120,12 @@ class Connection {
   }
 
   net::Task<Result<Step>> read_line(bool response) {
+    client_.between_commands = true;
     const Result<std::string_view> line = co_await stream_.read_line(
         response ? kMaxResponse : kMaxCommandWithAuth, in(services_.options.command_timeout));
+    client_.between_commands = false;
     if (line) {
-      const bool auth = line->size() >= 4 && (line->substr(0, 4) == "AUTH" || line->substr(0, 4) == "auth");
+      const bool auth = smtp::iequals(line->substr(0, 5), "AUTH ");
       if (!response && line->size() > kMaxCommand && !auth) co_return session_.on_line_too_long();
       co_return response ? session_.on_response(*line) : session_.on_line(*line);
     }
@@ -96,7 +133,7 @@ class Connection {
       case Errc::Exhausted:
         co_return response ? session_.on_response_too_long() : session_.on_line_too_long();
       case Errc::Timeout:
-        co_return Step{replies::timed_out(), Next::Close};
+        co_return out_of_time();
       default:
         co_return line.error();
     }
@@ -201,21 +238,22 @@ class Connection {
   static constexpr std::size_t kMaxCommandWithAuth =
       kMaxResponse + 32;  // AUTH PLAIN with its initial response
 
+  Client& client_;
   net::Stream& stream_;
   const Services& services_;
-  const bool& stopping_;
   DirectoryPolicy policy_;
   const SessionId id_;
   Session session_;
   const Mode mode_;
   net::TlsInfo tls_;
+  Step first_step_;
 };
 
 }  // namespace
 
-net::Task<> serve_connection(net::Stream& stream, Mode mode, const Services& services, const bool& stopping) {
+net::Task<> serve_connection(Client& client, Mode mode, const Services& services) {
   if (mode == Mode::Implicit && services.tls == nullptr) co_return;
-  const auto connection = std::make_unique<Connection>(stream, mode, services, stopping);
+  const auto connection = std::make_unique<Connection>(client, mode, services);
   co_await connection->run();
 }
 

@@ -29,9 +29,17 @@ struct Services {
   const intake::Services& intake;
 };
 
+/// One client as the server sees it while it is served.
+struct Client {
+  explicit Client(net::Stream s) : stream(std::move(s)) {}
+  net::Stream stream;
+  bool between_commands = false;  ///< it waits for a command: nothing is lost by ending now
+  bool stopping = false;          ///< it ends with 421 before the next command
+};
+
 /// One client, from the banner to the close.
-/// `stopping` turns true when the server shuts down: the connection ends with 421 after its current
-/// transaction.
-net::Task<> serve_connection(net::Stream& stream, Mode mode, const Services& services, const bool& stopping);
+/// Limits   a mail transaction that has not reached DATA is given up when the server stops; data that has begun
+///          is taken to its end.
+net::Task<> serve_connection(Client& client, Mode mode, const Services& services);
 
 }  // namespace postern::submission

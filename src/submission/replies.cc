@@ -126,5 +126,13 @@ Reply too_busy() { return make(421, {4, 3, 2}, "Too many connections; try again 
 Reply too_many_connections() { return make(421, {4, 7, 0}, "Too many connections from your network"); }
 Reply store_down() { return make(421, {4, 3, 0}, "Mail cannot be stored now; try again later"); }
 Reply not_smtp() { return make(554, {5, 5, 0}, "This is a mail submission server: it speaks SMTP only"); }
+Reply tls_expected() {
+  return make(554, {5, 5, 0}, "This port begins with TLS; for STARTTLS connect to the submission port, 587");
+}
+Reply starttls_expected() {
+  return make(
+      554, {5, 5, 0},
+      "This port begins in clear, with STARTTLS; for implicit TLS connect to the submissions port, 465");
+}
 
 }  // namespace postern::submission::replies

@@ -66,5 +66,7 @@ using smtp::Reply;
 [[nodiscard]] Reply too_many_connections();
 [[nodiscard]] Reply store_down();
 [[nodiscard]] Reply not_smtp();
+[[nodiscard]] Reply tls_expected();
+[[nodiscard]] Reply starttls_expected();
 
 }  // namespace postern::submission::replies

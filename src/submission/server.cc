@@ -25,6 +25,11 @@ void ConnectionCount::leave(const net::IpAddress& client) {
   if (found != by_network_.end() && --found->second == 0) by_network_.erase(found);
 }
 
+std::size_t ConnectionCount::total() const {
+  const std::lock_guard lock(mutex_);
+  return total_;
+}
+
 void Server::add(std::unique_ptr<net::Listener> listener, Mode mode) {
   listener->serve([this, mode](net::Stream stream) { welcome(std::move(stream), mode); });
   listeners_.push_back(std::move(listener));
@@ -44,17 +49,18 @@ void Server::welcome(net::Stream stream, Mode mode) {
       loop_.spawn(turn_away(std::move(stream), replies::too_many_connections(), mode));
       return;
     case ConnectionCount::Verdict::Welcome:
-      loop_.spawn(serve(std::make_unique<net::Stream>(std::move(stream)), mode));
+      loop_.spawn(serve(std::make_unique<Client>(std::move(stream)), mode));
       return;
   }
 }
 
-net::Task<> Server::serve(std::unique_ptr<net::Stream> stream, Mode mode) {
-  const net::IpAddress client = stream->peer().ip;
-  live_.insert(stream.get());
-  co_await serve_connection(*stream, mode, services_, stopping_);
-  live_.erase(stream.get());
-  count_.leave(client);
+net::Task<> Server::serve(std::unique_ptr<Client> client, Mode mode) {
+  const net::IpAddress address = client->stream.peer().ip;
+  client->stopping = stopping_;
+  live_.insert(client.get());
+  co_await serve_connection(*client, mode, services_);
+  live_.erase(client.get());
+  count_.leave(address);
 }
 
 net::Task<> Server::turn_away(net::Stream stream, smtp::Reply reply, Mode mode) {
@@ -70,6 +76,10 @@ net::Task<> Server::turn_away(net::Stream stream, smtp::Reply reply, Mode mode) 
 void Server::stop() {
   stopping_ = true;
   listeners_.clear();
+  for (Client* client : std::vector<Client*>(live_.begin(), live_.end())) {
+    client->stopping = true;
+    if (client->between_commands) client->stream.expire();
+  }
 }
 
 }  // namespace postern::submission

@@ -20,10 +20,11 @@ class ConnectionCount {
   enum class Verdict { Welcome, TooMany, TooManyFromNetwork };
   [[nodiscard]] Verdict enter(const net::IpAddress& client);
   void leave(const net::IpAddress& client);
+  [[nodiscard]] std::size_t total() const;
 
  private:
   const Options& options_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::size_t total_ = 0;
   std::unordered_map<net::IpAddress, std::size_t> by_network_;
 };
@@ -39,18 +40,17 @@ class Server {
   /// Stops listening; connections that wait for a command get 421 and end, transactions under way finish
   /// first.
   void stop();
-  [[nodiscard]] std::size_t connections() const { return live_.size(); }
 
  private:
   void welcome(net::Stream stream, Mode mode);
-  net::Task<> serve(std::unique_ptr<net::Stream> stream, Mode mode);
+  net::Task<> serve(std::unique_ptr<Client> client, Mode mode);
   net::Task<> turn_away(net::Stream stream, smtp::Reply reply, Mode mode);
 
   net::Loop& loop_;
   const Services& services_;
   ConnectionCount& count_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
-  std::unordered_set<net::Stream*> live_;
+  std::unordered_set<Client*> live_;
   bool stopping_ = false;
 };
 

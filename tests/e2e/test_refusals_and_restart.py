@@ -2,6 +2,7 @@
 
 import signal
 import smtplib
+import socket
 import ssl
 import urllib.request
 
@@ -73,3 +74,64 @@ def test_accepted_mail_survives(make_postern, how):
     assert len(postern.cli_json("queue", "ls")) == 5  # stopped
     postern.start()
     assert len(postern.cli_json("queue", "ls")) == 5  # running
+
+
+def raw(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+
+def read_to_end(connection):
+    answer = b""
+    while chunk := connection.recv(4096):
+        answer += chunk
+    return answer
+
+
+def test_tls_on_the_starttls_port_is_told_so(postern):
+    with raw(postern.submission) as connection:
+        context = ssl.create_default_context()
+        hello = ssl.MemoryBIO()
+        client = context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        connection.sendall(hello.read())
+        answer = read_to_end(connection).split(b"\r\n")
+    assert answer[0].startswith(b"220 ") and answer[1].startswith(b"554 5.5.0 ") and b"465" in answer[1]
+    assert answer[2:] == [b""]
+    assert "submission.tls_on_clear_port" in (postern.directory / "server.log").read_text()
+
+
+@pytest.mark.parametrize("line", [b"EHLO client.example\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_clear_text_on_the_tls_port_is_told_so(postern, line):
+    with raw(postern.submissions) as connection:
+        connection.sendall(line)
+        answer = read_to_end(connection)
+    assert answer.startswith(b"554 5.5.0 ") and b"587" in answer
+    assert "submission.clear_on_tls_port" in (postern.directory / "server.log").read_text()
+
+
+def test_http_on_587_is_refused_and_closed(postern):
+    with raw(postern.submission) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = read_to_end(connection).split(b"\r\n")
+    assert answer[1].startswith(b"554 5.5.0 ") and answer[2:] == [b""]
+
+
+def test_a_stop_says_goodbye_and_takes_what_has_begun(postern):
+    """SIGTERM: who waits for a command gets 421 at once; a message whose data has begun is taken to its end."""
+    with raw(postern.submission) as idle, connect(postern) as sender:
+        assert idle.recv(4096).startswith(b"220 ")
+        sender.login(ADDRESS, PASSWORD)
+        sender.mail(ADDRESS)
+        sender.rcpt("bob@example.net")
+        assert sender.docmd("DATA")[0] == 354
+        sender.send(MESSAGE)  # not its end
+        postern.process.send_signal(signal.SIGTERM)
+        assert read_to_end(idle) == b"421 4.3.2 Service is shutting down\r\n"
+        sender.send(b".\r\n")
+        assert sender.getreply()[0] == 250
+        assert sender.getreply()[0] == 421
+        sender.close()
+    assert postern.stop() == 0
+    postern.start()
+    postern.sandbox_message()
