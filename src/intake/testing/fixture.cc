@@ -176,8 +176,8 @@ net::Task<Result<std::vector<queue::Listed>>> BrokenQueue::list(net::Loop& /*loo
                                                                 const queue::Filter& /*filter*/) {
   co_return broken();
 }
-net::Task<Result<std::size_t>> BrokenQueue::operate(net::Loop& /*loop*/, const queue::Filter& /*filter*/,
-                                                    queue::Operation /*operation*/) {
+net::Task<Result<queue::Operated>> BrokenQueue::operate(net::Loop& /*loop*/, const queue::Filter& /*filter*/,
+                                                        queue::Operation /*operation*/) {
   co_return broken();
 }
 

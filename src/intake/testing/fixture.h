@@ -75,8 +75,9 @@ class BrokenQueue final : public queue::Queue {
                              std::vector<queue::RecipientOutcome> outcomes,
                              std::string keep_signature) override;
   net::Task<Result<std::vector<queue::Listed>>> list(net::Loop& loop, const queue::Filter& filter) override;
-  net::Task<Result<std::size_t>> operate(net::Loop& loop, const queue::Filter& filter,
-                                         queue::Operation operation) override;
+  net::Task<Result<queue::Operated>> operate(net::Loop& loop, const queue::Filter& filter,
+                                             queue::Operation operation) override;
+  [[nodiscard]] bool withdrawn(QueueId /*id*/) const override { return false; }
   [[nodiscard]] std::string unavailable_because() const override { return "broken for the test"; }
 
  private:
