@@ -107,17 +107,22 @@ class Postern:
         return entry, self.cli_json("sandbox", "show", entry["id"])
 
 
+def start_postern(directory, settings=""):
+    """A running server with one domain and one account."""
+    server = Postern(directory, settings)
+    server.cli("domain", "add", "example.org", "--selector", SELECTOR, "--dkim-key", str(server.dkim_key))
+    server.cli("account", "add", ADDRESS, "--password-stdin", stdin=PASSWORD + "\n")
+    server.start()
+    return server
+
+
 @pytest.fixture
 def make_postern(tmp_path):
     servers = []
 
     def make(settings=""):
-        server = Postern(tmp_path, settings)
-        servers.append(server)
-        server.cli("domain", "add", "example.org", "--selector", SELECTOR, "--dkim-key", str(server.dkim_key))
-        server.cli("account", "add", ADDRESS, "--password-stdin", stdin=PASSWORD + "\n")
-        server.start()
-        return server
+        servers.append(start_postern(tmp_path, settings))
+        return servers[-1]
 
     yield make
     for server in servers:
