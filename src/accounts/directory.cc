@@ -39,6 +39,22 @@ const char* to_string(AccountClass kind) {
   return "person";
 }
 
+const char* to_string(Standing standing) {
+  switch (standing) {
+    case Standing::Good:
+      return "the account is in order";
+    case Standing::Suspended:
+      return "the account is suspended";
+    case Standing::Removed:
+      return "the account was removed";
+    case Standing::PasswordChanged:
+      return "the password was changed: log in again";
+    case Standing::Unknown:
+      return "the account cannot be looked up now";
+  }
+  return "";
+}
+
 std::optional<AccountClass> parse_account_class(std::string_view text) {
   for (const AccountClass kind : {AccountClass::Person, AccountClass::App, AccountClass::Bulk}) {
     if (text == to_string(kind)) return kind;
@@ -93,8 +109,10 @@ Result<std::shared_ptr<const Directory::Snapshot>> Directory::load() {
     const AccountId id{accounts.integer(0)};
     const auto kind = static_cast<AccountClass>(std::clamp<std::int64_t>(accounts.integer(3), 0, 2));
     fresh->by_address.emplace(accounts.text(1), id);
-    fresh->accounts.emplace(id,
-                            Entry{{id, accounts.text(1), kind, accounts.integer(4) != 0}, accounts.text(2)});
+    const std::string hash = accounts.text(2);
+    const Account account{id, accounts.text(1), kind, accounts.integer(4) != 0,
+                          std::hash<std::string>{}(hash)};
+    fresh->accounts.emplace(id, Entry{account, hash});
   }
   POSTERN_TRY(store::Statement aliases, database_.prepare("SELECT address,account FROM aliases"));
   for (;;) {
@@ -139,6 +157,16 @@ std::optional<Account> Directory::find(AccountId id) {
   const auto found = (*snapshot)->accounts.find(id);
   if (found == (*snapshot)->accounts.end()) return std::nullopt;
   return found->second.account;
+}
+
+Standing Directory::standing(const Account& then) {
+  const Result<std::shared_ptr<const Snapshot>> snapshot = current();
+  if (!snapshot) return Standing::Unknown;
+  const auto found = (*snapshot)->accounts.find(then.id);
+  if (found == (*snapshot)->accounts.end()) return Standing::Removed;
+  const Account& now = found->second.account;
+  if (now.suspended) return Standing::Suspended;
+  return now.credential == then.credential ? Standing::Good : Standing::PasswordChanged;
 }
 
 bool Directory::may_send_as(AccountId id, const mail::Mailbox& mailbox) {

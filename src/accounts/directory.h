@@ -48,7 +48,13 @@ struct Account {
   std::string address;  ///< the login, lower case
   AccountClass kind = AccountClass::Person;
   bool suspended = false;
+  std::uint64_t credential = 0;  ///< another one after each change of the password
 };
+
+/// Whether somebody who logged in a while ago may still send.
+enum class Standing : std::uint8_t { Good, Suspended, Removed, PasswordChanged, Unknown };
+/// "the account is suspended"; for people.
+[[nodiscard]] const char* to_string(Standing standing);
 
 struct Domain {
   std::string name;  ///< lower case
@@ -77,8 +83,11 @@ class Directory {
   /// Who logs in with these: Denied when name or password is wrong or the account suspended, Unavailable when
   /// that cannot be told now. An unknown name takes as long as a wrong password.
   net::Task<Result<Account>> authenticate(net::Loop& loop, std::string name, std::string password);
-  /// The account as it is now; sessions ask before each message, so that a suspension takes effect at once.
+  /// The account as it is now.
   [[nodiscard]] std::optional<Account> find(AccountId id);
+  /// What has become of an account since authenticate() gave it out. Sessions ask before each message, so that
+  /// a suspension, a removal or a new password ends what was begun before. Unknown: the store does not answer.
+  [[nodiscard]] Standing standing(const Account& then);
 
   /// Whether the account owns `mailbox`: its own address (with any +tag), an alias, or an address of a domain
   /// that is its. Case does not matter: these are our own addresses.

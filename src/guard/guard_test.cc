@@ -52,6 +52,8 @@ TEST(Limits, RecipientsCountTogetherWithThoseOfTheMessage) {
   const Verdict refused = limits.check(AccountId{1}, 0, 3);
   EXPECT_FALSE(refused.accepted);
   EXPECT_EQ(refused.reason.substr(0, 46), "recipient limit 10/1d reached: 8 used; frees a");
+  EXPECT_EQ(limits.check(AccountId{1}, 0, 11).reason,
+            "recipient limit 10/1d reached: 8 used; this message alone has 11");
   EXPECT_TRUE(limits.check(AccountId{1}, 1, 1000).accepted) << "a class without limits";
 }
 

@@ -103,6 +103,10 @@ Verdict Limits::check_one(const char* what, const std::vector<Limit>& limits, st
     windows[i].advance(slice);
     const std::uint64_t used = windows[i].total();
     if (used + more <= limits[i].count) continue;
+    if (more > limits[i].count) {
+      return Verdict::defer(fmt::format("{} limit {} reached: {} used; this message alone has {}", what,
+                                        to_string(limits[i]), used, more));
+    }
     // It frees when the oldest slices that must go have gone.
     std::uint64_t left = used;
     std::int64_t gone = windows[i].newest - static_cast<std::int64_t>(kSlices) + 1;

@@ -206,6 +206,8 @@ TEST_F(IntakeTest, SuspensionDuringTheUploadCounts) {
   EXPECT_EQ(out.refusal->detail, "the account is suspended");
   ASSERT_TRUE(directory_->set_suspended("alice@example.org", false));
   EXPECT_EQ(verdict(kMail), "accepted");
+  ASSERT_TRUE(directory_->set_password_hash("alice@example.org", "$6$saltsalt$" + std::string(86, 'x')));
+  EXPECT_EQ(verdict(kMail), "the password was changed: log in again");
   ASSERT_TRUE(directory_->remove_account("alice@example.org"));
   EXPECT_EQ(submit(kMail).refusal->why, Refusal::Why::NotYourFrom);
 }

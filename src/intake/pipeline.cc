@@ -129,16 +129,18 @@ net::Task<Accepted> IncomingMessage::finish() {
   if (refusal_) co_return *std::move(refusal_);
 
   // Asked again at the last moment: a suspension during a long upload counts.
-  const std::optional<accounts::Account> account = services_.directory.find(facts_.account.id);
-  if (!account || account->suspended) co_return Refusal{Refusal::Why::Suspended, "the account is suspended"};
-  const auto kind = static_cast<std::size_t>(account->kind);
+  const accounts::Standing standing = services_.directory.standing(facts_.account);
+  if (standing == accounts::Standing::Unknown)
+    co_return Refusal{Refusal::Why::StoreDown, to_string(standing)};
+  if (standing != accounts::Standing::Good) co_return Refusal{Refusal::Why::Suspended, to_string(standing)};
+  const auto kind = static_cast<std::size_t>(facts_.account.kind);
   const std::uint64_t recipients = facts_.envelope.recipients.size();
-  const guard::Verdict verdict = services_.limits.check(account->id, kind, recipients);
+  const guard::Verdict verdict = services_.limits.check(facts_.account.id, kind, recipients);
   if (!verdict.accepted) co_return Refusal{Refusal::Why::OverLimit, verdict.reason};
 
   queue::NewMessage message{.id = id_,
-                            .account = account->id,
-                            .account_name = account->address,
+                            .account = facts_.account.id,
+                            .account_name = facts_.account.address,
                             .session = facts_.session,
                             .envelope = facts_.envelope,
                             .signing_domain = signing_domain_,
@@ -147,7 +149,7 @@ net::Task<Accepted> IncomingMessage::finish() {
                             .smtputf8 = needs_smtputf8()};
   Result<queue::Receipt> receipt = co_await draft_->commit(std::move(message));
   if (!receipt) co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
-  services_.limits.record(account->id, kind, recipients);
+  services_.limits.record(facts_.account.id, kind, recipients);
   record_accepted();
   co_return *receipt;
 }

@@ -15,7 +15,7 @@ struct Refusal {
     NoSigningKey,    ///< we do not sign for the domain, and nothing leaves unsigned: 550 5.7.1
     OverLimit,       ///< 450 4.7.1
     StoreDown,       ///< 452 4.3.1: try again later
-    Suspended,       ///< the account was suspended meanwhile: 550 5.7.1
+    Suspended,       ///< suspended, removed or given a new password meanwhile: 550 5.7.1
   };
   Why why;
   std::string detail;

@@ -22,10 +22,11 @@ class DirectoryPolicy final : public Policy {
   bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override {
     return services_.directory.may_send_as(account.id, {path.unquoted_local(), path.domain});
   }
+  accounts::Standing standing(const accounts::Account& account) override {
+    return services_.directory.standing(account);
+  }
   guard::Verdict check_limits(const accounts::Account& account, std::size_t recipients) override {
-    const std::optional<accounts::Account> now = services_.directory.find(account.id);
-    if (!now || now->suspended) return guard::Verdict::defer("the account is suspended");
-    return services_.limits.check(account.id, static_cast<std::size_t>(now->kind), recipients);
+    return services_.limits.check(account.id, static_cast<std::size_t>(account.kind), recipients);
   }
 
  private:

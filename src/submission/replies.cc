@@ -98,6 +98,10 @@ Reply line_too_long_in_data() {
 Reply not_your_sender(std::string_view account, std::string_view address) {
   return make(550, {5, 7, 1}, shown(account) + " may not send as " + shown(address));
 }
+Reply not_in_good_standing(accounts::Standing standing) {
+  if (standing == accounts::Standing::Unknown) return make(451, {4, 3, 0}, to_string(standing));
+  return make(550, {5, 7, 1}, to_string(standing));
+}
 Reply over_limit(std::string_view reason) { return make(450, {4, 7, 1}, "Sending limit: " + shown(reason)); }
 Reply not_fully_qualified() { return make(554, {5, 1, 2}, "Domain is not fully qualified"); }
 Reply sender_needs_smtputf8() { return make(550, {5, 6, 7}, "A non-ASCII sender needs SMTPUTF8 at MAIL"); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "accounts/directory.h"
 #include "intake/refusal.h"
 #include "queue/queue.h"
 #include "smtp/command.h"
@@ -46,6 +47,7 @@ using smtp::Reply;
 [[nodiscard]] Reply bare_line_end();
 [[nodiscard]] Reply line_too_long_in_data();
 [[nodiscard]] Reply not_your_sender(std::string_view account, std::string_view address);
+[[nodiscard]] Reply not_in_good_standing(accounts::Standing standing);
 [[nodiscard]] Reply over_limit(std::string_view reason);
 [[nodiscard]] Reply not_fully_qualified();
 [[nodiscard]] Reply sender_needs_smtputf8();

@@ -149,6 +149,8 @@ Step Session::on(const smtp::MailFrom& mail) {
   if (path.has_non_ascii() && !mail.params.smtputf8)
     return {replies::sender_needs_smtputf8()};                                    // RFC 6531 §3.5
   if (!null && !path.fully_qualified()) return {replies::not_fully_qualified()};  // RFC 6409 §4.2
+  if (const accounts::Standing standing = policy_.standing(*account_); standing != accounts::Standing::Good)
+    return {replies::not_in_good_standing(standing)};
   // RFC 6409 §3.2: the null reverse-path is never by itself a reason to refuse.
   if (!null && !policy_.may_send_as(*account_, path))
     return {replies::not_your_sender(account_->address, path.text())};

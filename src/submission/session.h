@@ -24,7 +24,9 @@ class Policy {
   virtual ~Policy() = default;
   [[nodiscard]] virtual bool may_send_as(const accounts::Account& account,
                                          const smtp::Mailbox& reverse_path) = 0;
-  /// Whether the account, as it is now, may go on with a message of `recipients` recipients.
+  /// What has become of the account since it logged in.
+  [[nodiscard]] virtual accounts::Standing standing(const accounts::Account& account) = 0;
+  /// Whether the account may go on with a message of `recipients` recipients.
   [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account,
                                                     std::size_t recipients) = 0;
 };

@@ -9,11 +9,13 @@ struct FakePolicy final : Policy {
   bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override {
     return path.text() == account.address;
   }
+  accounts::Standing standing(const accounts::Account& /*account*/) override { return now; }
   guard::Verdict check_limits(const accounts::Account& /*account*/, std::size_t recipients) override {
     return recipients <= most ? guard::Verdict::accept()
                               : guard::Verdict::defer("recipient limit 5/1d reached");
   }
   std::size_t most = 1000;
+  accounts::Standing now = accounts::Standing::Good;
 };
 
 class SessionTest : public testing::Test {
@@ -31,7 +33,7 @@ class SessionTest : public testing::Test {
     EXPECT_EQ(say("AUTH PLAIN AGFsaWNlAHNlY3JldA=="), "0");
     EXPECT_EQ(last_.next, Next::CheckLogin);
     const Step step =
-        session_.logged_in({AccountId{1}, "alice@example.org", accounts::AccountClass::Person, false});
+        session_.logged_in({AccountId{1}, "alice@example.org", accounts::AccountClass::Person, false, 0});
     EXPECT_EQ(step.reply.code, 235);
   }
   Options options_;
@@ -170,6 +172,22 @@ TEST_F(SessionTest, ErrorsHaveABudget) {
   for (std::uint32_t i = 0; i + 1 < options_.max_errors; ++i) EXPECT_EQ(say("BLAH"), "500 5.5.2");
   EXPECT_EQ(say("BLAH"), "421 4.7.0");
   EXPECT_EQ(last_.next, Next::Close);
+}
+
+TEST_F(SessionTest, AnOpenSessionLosesWhatItsAccountLost) {
+  log_in();
+  using accounts::Standing;
+  for (const auto& [standing, reply] : {std::pair{Standing::Suspended, "550 5.7.1"},
+                                        {Standing::Removed, "550 5.7.1"},
+                                        {Standing::PasswordChanged, "550 5.7.1"},
+                                        {Standing::Unknown, "451 4.3.0"}}) {
+    policy_.now = standing;
+    EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), reply);
+    EXPECT_EQ(last_.reply.lines.front(), to_string(standing));
+    EXPECT_EQ(say("MAIL FROM:<>"), reply);
+  }
+  policy_.now = Standing::Good;
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "250 2.1.0");
 }
 
 }  // namespace
