@@ -176,8 +176,9 @@ bool Directory::may_send_as(AccountId id, const mail::Mailbox& mailbox) {
   if (found == (*snapshot)->accounts.end()) return false;
   const std::string domain = lower(mailbox.domain);
   const std::string local = lower(mailbox.local);
-  const std::string plain = local.substr(0, local.find('+')) + "@" + domain;
-  const std::string full = local + "@" + domain;
+  // text() quotes a local part that needs it, as the stored addresses are written.
+  const std::string plain = mail::Mailbox{local.substr(0, local.find('+')), domain}.text();
+  const std::string full = mail::Mailbox{local, domain}.text();
   if (full == found->second.account.address || plain == found->second.account.address) return true;
   const auto has_alias = [&](const std::string& address) {
     const auto alias = (*snapshot)->aliases.find(address);

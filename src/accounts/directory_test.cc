@@ -94,6 +94,11 @@ TEST_F(DirectoryTest, RightsFollowAddressAliasesAndDomains) {
   EXPECT_FALSE(directory_->may_send_as(alice, {"bob", "example.org"}));
   EXPECT_FALSE(directory_->may_send_as(bob, {"sales", "example.org"}));
   EXPECT_FALSE(directory_->may_send_as(AccountId{99}, {"alice", "example.org"}));
+  ASSERT_TRUE(directory_->add_alias("\"odd one\"@example.org", "alice@example.org"));
+  EXPECT_TRUE(directory_->may_send_as(alice, {"Odd One", "example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"+alice", "example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"alice@example.org", "evil.example"}));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"*", "example.org"}));
   ASSERT_TRUE(directory_->remove_alias("sales@example.org"));
   EXPECT_FALSE(directory_->may_send_as(alice, {"sales", "example.org"}));
 }

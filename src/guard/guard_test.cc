@@ -87,6 +87,35 @@ TEST(Lockout, TheOwnersPlaceStaysOpenWhileOthersGuess) {
   EXPECT_TRUE(lockout.check(*net::IpAddress::parse("203.0.113.1"), "bob@example.org").accepted);
 }
 
+TEST(Lockout, AKnownPlaceIsLockedByItsOwnFailuresOnlyAndLocksNobodyElse) {
+  FakeClock clock;
+  Lockout lockout({}, clock);
+  const net::IpAddress office = *net::IpAddress::parse("192.0.2.1");
+  lockout.succeeded(office, "alice@example.org");
+  lockout.succeeded(office, "bob@example.org");
+  for (int i = 0; i < 5; ++i) lockout.failed(office, "stranger" + std::to_string(i));
+  EXPECT_FALSE(lockout.check(office, "new@example.org").accepted) << "the network is locked";
+  EXPECT_TRUE(lockout.check(office, "alice@example.org").accepted);
+  for (int i = 0; i < 5; ++i) lockout.failed(office, "bob@example.org");
+  EXPECT_FALSE(lockout.check(office, "bob@example.org").accepted);
+  EXPECT_TRUE(lockout.check(office, "alice@example.org").accepted);
+  EXPECT_TRUE(lockout.check(*net::IpAddress::parse("203.0.113.1"), "bob@example.org").accepted);
+  clock.advance(seconds(61));
+  EXPECT_TRUE(lockout.check(office, "bob@example.org").accepted);
+}
+
+TEST(Lockout, ASuccessDoesNotForgiveTheNetwork) {
+  FakeClock clock;
+  Lockout lockout({}, clock);
+  const net::IpAddress ip = *net::IpAddress::parse("198.51.100.1");
+  for (int i = 0; i < 5; ++i) {
+    lockout.failed(ip, "victim" + std::to_string(i));
+    lockout.succeeded(ip, "own@example.org");
+  }
+  EXPECT_FALSE(lockout.check(ip, "victim9").accepted);
+  EXPECT_TRUE(lockout.check(ip, "own@example.org").accepted);
+}
+
 TEST(Lockout, AnIpv6NetworkIsOneClient) {
   FakeClock clock;
   Lockout lockout({}, clock);

@@ -20,11 +20,14 @@ bool Lockout::locked(const Table& table, const std::string& key) const {
 Verdict Lockout::check(const net::IpAddress& client, std::string_view account) {
   const std::lock_guard lock(mutex_);
   const std::string network = network_of(client);
-  if (locked(networks_, network)) return Verdict::defer("too many failed logins from this network");
   const std::string name = name_of(account);
-  if (locked(accounts_, name) && !known_places_.contains(network + ' ' + name)) {
-    return Verdict::defer("too many failed logins for this account");
+  const std::string place = network + ' ' + name;
+  if (known_places_.contains(place)) {
+    return locked(known_places_, place) ? Verdict::defer("too many failed logins for this account from here")
+                                        : Verdict::accept();
   }
+  if (locked(networks_, network)) return Verdict::defer("too many failed logins from this network");
+  if (locked(accounts_, name)) return Verdict::defer("too many failed logins for this account");
   return Verdict::accept();
 }
 
@@ -50,17 +53,18 @@ void Lockout::add(Table& table, const std::string& key) {
 
 void Lockout::failed(const net::IpAddress& client, std::string_view account) {
   const std::lock_guard lock(mutex_);
-  add(networks_, network_of(client));
-  add(accounts_, name_of(account));
+  const std::string network = network_of(client);
+  const std::string name = name_of(account);
+  const std::string place = network + ' ' + name;
+  if (known_places_.contains(place)) return add(known_places_, place);
+  add(networks_, network);
+  add(accounts_, name);
 }
 
 void Lockout::succeeded(const net::IpAddress& client, std::string_view account) {
   const std::lock_guard lock(mutex_);
-  const std::string network = network_of(client);
-  const std::string name = name_of(account);
-  networks_.erase(network);
-  if (known_places_.size() >= kMaxEntries) known_places_.clear();
-  known_places_[network + ' ' + name] = clock_.steady_now();
+  make_room(known_places_);
+  known_places_[network_of(client) + ' ' + name_of(account)] = {};
 }
 
 }  // namespace postern::guard

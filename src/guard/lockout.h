@@ -36,8 +36,12 @@ struct LockoutOptions {
 /// Failed logins per client network (an IPv4 address, an IPv6 /64) and per account name, with growing
 /// lock-outs.
 ///
-/// A network from which the account logged in successfully is not locked out of it by failures elsewhere.
-/// Failures are forgotten after the longest lock-out without a new one.
+/// A network from which an account logged in successfully is a known place of that account: only failures of
+/// that account at that place lock it there, and they lock nobody else. So guessing elsewhere, or a neighbour
+/// behind the same address, does not stop the owner. Anywhere else the failures of the network and those of
+/// the account count both. A success forgives the place, not the network: who has one password cannot use it
+/// to go on guessing others. Failures are forgotten after the longest lock-out without a new one; a restart
+/// forgets all.
 /// Threads  safe from any thread.
 /// Limits   kMaxEntries of each kind; when full, what is not locked is forgotten first.
 class Lockout {
@@ -65,7 +69,7 @@ class Lockout {
   std::mutex mutex_;
   Table networks_;
   Table accounts_;
-  std::unordered_map<std::string, SteadyTime> known_places_;  // "network account" -> last success
+  Table known_places_;  // "network account": logged in from there since the start
 };
 
 }  // namespace postern::guard

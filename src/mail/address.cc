@@ -1,5 +1,7 @@
 #include "mail/address.h"
 
+#include "mail/header.h"
+
 #include <algorithm>
 
 namespace postern::mail {
@@ -201,6 +203,10 @@ std::string Mailbox::text() const {
     quoted += c;
   }
   return quoted + "\"@" + domain;
+}
+
+bool operator==(const Mailbox& a, const Mailbox& b) {
+  return a.local == b.local && same_name(a.domain, b.domain);
 }
 
 Result<std::vector<Mailbox>> parse_address_list(std::string_view value) {

@@ -14,7 +14,8 @@ struct Mailbox {
   std::string domain;
   /// local@domain, quoted where the grammar asks for it.
   [[nodiscard]] std::string text() const;
-  friend bool operator==(const Mailbox&, const Mailbox&) = default;
+  /// Domains compare without case, local parts with it (RFC 5321 §2.4).
+  friend bool operator==(const Mailbox& a, const Mailbox& b);
 };
 
 /// The mailboxes in the value of a From, Sender, To, Cc or Reply-To field: display names, groups, comments,

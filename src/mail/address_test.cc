@@ -37,6 +37,12 @@ TEST(Rfc5322Section34, FindsEveryMailbox) {
   }
 }
 
+TEST(Rfc5321Section24, OnlyDomainsCompareWithoutCase) {
+  EXPECT_EQ((Mailbox{"Anna", "Example.ORG"}), (Mailbox{"Anna", "example.org"}));
+  EXPECT_NE((Mailbox{"Anna", "example.org"}), (Mailbox{"anna", "example.org"}));
+  EXPECT_NE((Mailbox{"Anna", "example.org"}), (Mailbox{"Anna", "example.net"}));
+}
+
 TEST(Rfc5322Section34, RefusesWhatIsNoAddress) {
   for (const std::string& bad :
        std::vector<std::string>{"alice", "alice@", "@example.org", "<<>>", "alice example.org",
