@@ -22,13 +22,6 @@ namespace {
 constexpr std::chrono::seconds kStopTime{20};
 constexpr std::chrono::milliseconds kCertificateCheck{5000};
 
-Result<std::string> first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line)) return fail(Errc::NotFound, "cannot read " + path);
-  return line;
-}
-
 /// One core's share: a loop, its resolver, its listeners and connections.
 struct Worker {
   net::Loop loop;
@@ -104,7 +97,10 @@ class Server {
           .with("effect", "no login and no mail is possible");
       return {};
     }
-    POSTERN_TRY(tls_, net::TlsServer::load({{config_.tls.certificate, config_.tls.key}}));
+    std::vector<net::CertificateFiles> files{{config_.tls.certificate, config_.tls.key}};
+    for (const config::CertificatePair& more : config_.tls.more)
+      files.push_back({more.certificate, more.key});
+    POSTERN_TRY(tls_, net::TlsServer::load(std::move(files)));
     return {};
   }
 
@@ -113,23 +109,9 @@ class Server {
     settings.options = config_.delivery;
     settings.identity.hostname = config_.hostname;
     settings.sandbox_directory = config_.data_dir + "/sandbox";
-    settings.manners.tls = config_.delivery.tls;
-    std::string ca_file;
-    if (config_.delivery.mode == delivery::Mode::Smarthost) {
+    if (config_.delivery.mode == delivery::Mode::Smarthost)
       settings.smarthost = config_.smarthosts.at(config_.delivery.smarthost);
-      settings.manners.tls = settings.smarthost->tls;
-      settings.manners.user = settings.smarthost->user;
-      ca_file = settings.smarthost->ca_file;
-      if (!settings.smarthost->password_file.empty()) {
-        POSTERN_TRY(settings.manners.password, first_line(settings.smarthost->password_file));
-      }
-    }
-    if (settings.manners.tls != delivery::TlsPolicy::None) {
-      const bool required = settings.manners.tls == delivery::TlsPolicy::Required;
-      POSTERN_TRY(settings.manners.tls_client,
-                  net::TlsClient::create(
-                      {required ? net::TlsClient::Verify::Require : net::TlsClient::Verify::None, ca_file}));
-    }
+    POSTERN_TRY(settings.manners, delivery::make_manners(config_.delivery, settings.smarthost));
     return settings;
   }
 
@@ -316,7 +298,8 @@ std::string control_path(const config::Config& config) { return config.data_dir 
 
 Result<> serve(const config::Config& config, const std::string& config_path) {
   Signals signals;
-  if (config.log.to == "journald") log::set_sink(log::make_journald_sink());
+  if (config.log.to == config::Log::Destination::Journald) log::set_sink(log::make_journald_sink());
+  log::set_level(config.log.level);
   Server server(config);
   server.config_path = config_path;
   POSTERN_CHECK(server.build());

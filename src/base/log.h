@@ -3,16 +3,22 @@
 #include "base/clock.h"
 #include "base/ids.h"
 
+#include <array>
 #include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace postern::log {
 
 enum class Level { Debug, Info, Warning, Error };
+constexpr auto option_names(Level) {
+  return std::array{std::pair{"debug", Level::Debug}, std::pair{"info", Level::Info},
+                    std::pair{"warning", Level::Warning}, std::pair{"error", Level::Error}};
+}
 
 /// Where finished lines go. Implementations: standard error (JSON lines), journald, a test's vector.
 /// Threads  write() is called from any thread.

@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include "config/reader.h"
+#include "config/tables.h"
 
 #include <cerrno>
 #include <cstring>
@@ -9,9 +10,6 @@
 
 namespace postern::config {
 namespace {
-
-const std::vector<std::string> kTables{"listen", "tls",    "log",        "accounts", "lockout",   "dns",
-                                       "queue",  "intake", "submission", "delivery", "smarthost", "limits"};
 
 /// The table called `name` below `root`; nullptr when absent.
 Result<const toml::table*> table_at(const toml::table& root, const char* name, const std::string& file) {
@@ -26,11 +24,31 @@ template <class Options>
 Result<> read_section(const toml::table& root, const char* name, Options& options, const std::string& file) {
   POSTERN_TRY(const toml::table* const table, table_at(root, name, file));
   if (table == nullptr) return {};
-  POSTERN_CHECK(read_table(*table, options, file));
+  POSTERN_CHECK(read_table(*table, options, file, further_keys(options)));
   if constexpr (requires { options.validate(); }) {
     if (const Result<> valid = options.validate(); !valid)
       return error_at(file, *table, "[" + std::string(name) + "] " + valid.error().detail);
   }
+  return {};
+}
+
+/// [[tls.more]]
+Result<> read_further_certificates(const toml::table& root, Config& config, const std::string& file) {
+  const toml::node* node = root["tls"]["more"].node();
+  if (node == nullptr) return {};
+  const toml::array* array = node->as_array();
+  if (array == nullptr) return error_at(file, *node, "more must be a list of tables: [[tls.more]]");
+  for (const toml::node& entry : *array) {
+    const toml::table* table = entry.as_table();
+    if (table == nullptr) return error_at(file, entry, "more must be a list of tables: [[tls.more]]");
+    CertificatePair pair;
+    POSTERN_CHECK(read_table(*table, pair, file));
+    if (pair.certificate.empty() || pair.key.empty())
+      return error_at(file, *table, "[[tls.more]] needs both certificate and key");
+    config.tls.more.push_back(std::move(pair));
+  }
+  if (config.tls.certificate.empty())
+    return error_at(file, *node, "[[tls.more]] needs a first certificate in [tls]");
   return {};
 }
 
@@ -71,9 +89,6 @@ Result<> check_whole(const Config& config, const std::string& file) {
   if (config.tls.certificate.empty() != config.tls.key.empty()) {
     return fail(Errc::Malformed, file + ": [tls] needs both certificate and key");
   }
-  if (config.log.to != "stderr" && config.log.to != "journald") {
-    return fail(Errc::Malformed, file + ": log.to must be \"stderr\" or \"journald\"");
-  }
   return {};
 }
 
@@ -107,17 +122,13 @@ Result<Config> parse(const std::string& text, const std::string& name) {
                                      ": " + std::string(error.description()));
   }
   Config config;
-  POSTERN_CHECK(read_table(root, config, name, kTables));
-  POSTERN_CHECK(read_section(root, "listen", config.listen, name));
-  POSTERN_CHECK(read_section(root, "tls", config.tls, name));
-  POSTERN_CHECK(read_section(root, "log", config.log, name));
-  POSTERN_CHECK(read_section(root, "accounts", config.accounts, name));
-  POSTERN_CHECK(read_section(root, "lockout", config.lockout, name));
-  POSTERN_CHECK(read_section(root, "dns", config.dns, name));
-  POSTERN_CHECK(read_section(root, "queue", config.queue, name));
-  POSTERN_CHECK(read_section(root, "intake", config.intake, name));
-  POSTERN_CHECK(read_section(root, "submission", config.submission, name));
-  POSTERN_CHECK(read_section(root, "delivery", config.delivery, name));
+  POSTERN_CHECK(read_table(root, config, name, further_keys(config)));
+  Result<> outcome;
+  for_each_table(config, [&](const char* table, auto& options) {
+    if (outcome && *table != '\0') outcome = read_section(root, table, options, name);
+  });
+  POSTERN_CHECK(std::move(outcome));
+  POSTERN_CHECK(read_further_certificates(root, config, name));
   POSTERN_CHECK(read_smarthosts(root, config, name));
   POSTERN_CHECK(read_limits(root, config, name));
   POSTERN_CHECK(check_whole(config, name));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "accounts/directory.h"
+#include "base/log.h"
 #include "base/result.h"
 #include "delivery/options.h"
 #include "dns/unbound_resolver.h"
@@ -30,9 +31,23 @@ struct Listen {
   }
 };
 
+/// A further certificate: one [[tls.more]].
+struct CertificatePair {
+  std::string certificate;
+  std::string key;
+  static auto fields() {
+    return std::tuple{
+        field("certificate", &CertificatePair::certificate, Reload::Restart,
+              "PEM file: a certificate for other names of this host, then its chain. Clients choose by SNI."),
+        field("key", &CertificatePair::key, Reload::Restart, "PEM file of its private key."),
+    };
+  }
+};
+
 struct Tls {
   std::string certificate;
   std::string key;
+  std::vector<CertificatePair> more;
   static auto fields() {
     return std::tuple{
         field("certificate", &Tls::certificate, Reload::Restart,
@@ -43,9 +58,17 @@ struct Tls {
 };
 
 struct Log {
-  std::string to = "stderr";
+  enum class Destination { Stderr, Journald };
+  friend constexpr auto option_names(Destination) {
+    return std::array{std::pair{"stderr", Destination::Stderr}, std::pair{"journald", Destination::Journald}};
+  }
+  Destination to = Destination::Stderr;
+  log::Level level = log::Level::Info;
   static auto fields() {
-    return std::tuple{field("to", &Log::to, Reload::Restart, "stderr (JSON lines) or journald.")};
+    return std::tuple{
+        field("to", &Log::to, Reload::Restart, "stderr (JSON lines) or journald."),
+        field("level", &Log::level, Reload::Restart, "What is left out: everything below this."),
+    };
   }
 };
 

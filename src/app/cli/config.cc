@@ -1,17 +1,80 @@
 #include "app/cli/common.h"
+#include "config/catalogue.h"
 
 #include <iostream>
 
 namespace postern::app::cli {
+namespace {
+
+std::string json_of(const config::Option& option) {
+  return "{\"key\":" + json_text(option.key()) + ",\"value\":" + option.value +
+         ",\"default\":" + option.default_value +
+         ",\"is_default\":" + (option.is_default() ? "true" : "false") +
+         ",\"kind\":" + json_text(option.kind) +
+         ",\"range\":" + (option.range.empty() ? "null" : json_text(option.range)) + ",\"takes_effect\":\"" +
+         (option.reload == Reload::Live ? "reload" : "restart") + "\",\"help\":" + json_text(option.help) +
+         '}';
+}
+
+Result<> check(const Context& context) {
+  POSTERN_CHECK(load_config(context));
+  if (context.json) {
+    std::cout << "{\"file\":" << json_text(config_path(context)) << ",\"ok\":true}\n";
+  } else {
+    std::cout << config_path(context) << ": ok\n";
+  }
+  return {};
+}
+
+Result<> show(const Context& context) {
+  POSTERN_TRY(const config::Config config, load_config(context));
+  if (!context.json) {
+    std::cout << config::effective_toml(config);
+    return {};
+  }
+  std::string json;
+  for (const config::Option& option : config::options_of(config))
+    json += (json.empty() ? "" : ",\n ") + json_of(option);
+  std::cout << '[' << json << "]\n";
+  return {};
+}
+
+/// Works without a configuration file too: then it tells of the defaults.
+Result<> explain(const Context& context, const std::string& key) {
+  const Result<config::Config> config = load_config(context);
+  if (!config && config.error().code != Errc::NotFound) return config.error();
+  POSTERN_TRY(const config::Option option, config::find_option(config ? *config : config::Config{}, key));
+  if (context.json) {
+    std::cout << json_of(option) << '\n';
+    return {};
+  }
+  std::cout << option.key() << " = " << option.value << (option.is_default() ? "  (the default)\n" : "\n")
+            << "  " << option.help << "\n  It is " << option.kind
+            << (option.range.empty() ? "" : ", from " + option.range) << ". Default: " << option.default_value
+            << ".\n  A change "
+            << (option.reload == Reload::Live ? "takes effect on reload (SIGHUP)" : "needs a restart")
+            << ".\n";
+  return {};
+}
+
+}  // namespace
 
 void add_config_commands(CLI::App& app, Context& context) {
+  static std::string key;
   CLI::App* config = app.add_subcommand("config", "The configuration file")->require_subcommand(1);
   config->add_subcommand("check", "Say whether it is right, or what is wrong and where")
-      ->callback([&context] {
-        const Result<config::Config> loaded = load_config(context);
-        report(context, loaded ? Result<>{} : Result<>(loaded.error()));
-        if (loaded) std::cout << config_path(context) << ": ok\n";
-      });
+      ->callback([&context] { report(context, check(context)); });
+  config->add_subcommand("show", "Print the whole configuration, defaults marked")->callback([&context] {
+    report(context, show(context));
+  });
+  CLI::App* explaining = config->add_subcommand("explain", "What an option does, its range and default");
+  explaining->add_option("key", key, "Such as submission.max_message")->required();
+  explaining->callback([&context] { report(context, explain(context, key)); });
+  config->add_subcommand("example", "Print a configuration file with every option, commented out")
+      ->callback([] { std::cout << config::annotated_toml(); });
+  config->add_subcommand("reference", "Print the page about every option (Markdown)")->callback([] {
+    std::cout << config::options_page();
+  });
 }
 
 }  // namespace postern::app::cli
