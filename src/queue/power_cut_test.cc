@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "queue/testing/traffic.h"
 #include "store/sqlite.h"
 #include "store/testing/power_cut_disk.h"
@@ -83,10 +84,20 @@ std::string joined(const std::vector<std::string>& sentences) {
   return all;
 }
 
+/// Each cut makes the queue complain once; hundreds of those lines would hide a failure.
+class PowerCutTest : public ::testing::Test {
+ protected:
+  struct Silence final : log::Sink {
+    void write(log::Level, std::string_view) override {}
+  };
+  void SetUp() override { log::set_sink(std::make_shared<Silence>()); }
+  void TearDown() override { log::set_sink(nullptr); }
+};
+
 // RFC 5321 §6.1: after the 250 the message is ours. Each of these cuts the power somewhere and looks for
 // everything that had a Receipt by then.
 
-TEST(PowerCutTest, NothingIsLostAtAnySync) {
+TEST_F(PowerCutTest, NothingIsLostAtAnySync) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     std::uint64_t cut = 0;
     for (bool was_cut = true; was_cut; ++cut) {
@@ -101,7 +112,7 @@ TEST(PowerCutTest, NothingIsLostAtAnySync) {
   }
 }
 
-TEST(PowerCutTest, NothingIsLostAtAnyMomentAgainAndAgain) {
+TEST_F(PowerCutTest, NothingIsLostAtAnyMomentAgainAndAgain) {
   std::size_t receipts = 0;
   for (std::uint64_t seed = 1; seed <= 45; ++seed) {
     std::mt19937_64 rng(seed);
@@ -131,7 +142,7 @@ int machines_in_order(PowerCutDisk::Lie lie) {
   return in_order;
 }
 
-TEST(PowerCutTest, WithoutSyncsReceiptsAreLost) {
+TEST_F(PowerCutTest, WithoutSyncsReceiptsAreLost) {
   EXPECT_EQ(machines_in_order(PowerCutDisk::Lie::None), 30);
   EXPECT_LT(machines_in_order(PowerCutDisk::Lie::FileSyncs), 20) << "this test cannot fail";
   EXPECT_LT(machines_in_order(PowerCutDisk::Lie::DirectorySyncs), 20) << "this test cannot fail";

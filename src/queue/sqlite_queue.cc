@@ -211,8 +211,10 @@ Result<> SqliteQueue::execute(const std::deque<std::unique_ptr<Request>>& group)
 
 void SqliteQueue::write_group(std::deque<std::unique_ptr<Request>> group) {
   const Result<> written = execute(group);
+  std::function<void(FreshMessage)> taker;
   {
     const std::lock_guard lock(mutex_);
+    taker = taker_;
     if (!written && failure_.empty()) {
       log::Event(log::Level::Error, "queue.store_failed").with("why", written.error().detail);
     } else if (written && !failure_.empty()) {
@@ -221,22 +223,11 @@ void SqliteQueue::write_group(std::deque<std::unique_ptr<Request>> group) {
     failure_ = written ? "" : written.error().detail;
   }
   for (auto& request : group) {
-    if (request->fresh && !written) end_lease(request->fresh->lease.id);
+    const bool taken = request->fresh && written && taker;
+    // Before the sender learns of its Receipt: whoever asks then for what is due must find the message.
+    if (request->fresh && !taken) end_lease(request->fresh->lease.id);
     request->done(written ? Result<>{} : Result<>(Error{Errc::Unavailable, written.error().detail}));
-    if (request->fresh && written) hand_on(*request);
-  }
-}
-
-void SqliteQueue::hand_on(Request& request) {
-  std::function<void(FreshMessage)> taker;
-  {
-    const std::lock_guard lock(mutex_);
-    taker = taker_;
-  }
-  if (taker) {
-    taker(*std::move(request.fresh));
-  } else {
-    end_lease(request.fresh->lease.id);
+    if (taken) taker(*std::move(request->fresh));
   }
 }
 

@@ -80,7 +80,6 @@ class SqliteQueue final : public Queue {
   struct Operating;
   [[nodiscard]] Result<> operate_on(QueueTables& tables, QueueId id, Operating& operating);
   net::Task<Result<>> operate_on_some(net::Loop& loop, std::shared_ptr<Operating> operating);
-  void hand_on(Request& request);
   Receipt make_receipt(QueueId id) { return Receipt(id); }
 
   std::unique_ptr<Files> files_;
