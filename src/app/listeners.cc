@@ -1,0 +1,95 @@
+#include "app/listeners.h"
+
+#include "app/server.h"
+#include "app/service_manager.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+namespace postern::app {
+namespace {
+
+void note(std::vector<std::uint16_t>& ports, const net::Listener& listener) {
+  const std::uint16_t port = listener.local().port;
+  if (std::find(ports.begin(), ports.end(), port) == ports.end()) ports.push_back(port);
+}
+
+std::vector<std::uint16_t>& ports_for(Ports& ports, submission::Mode mode) {
+  return mode == submission::Mode::Implicit ? ports.submissions : ports.submission;
+}
+
+/// The socket's name (FileDescriptorName=) says what it is for.
+Result<> adopt(Parts& parts, const InheritedSocket& socket) {
+  const auto mode = socket.name == "submissions" ? submission::Mode::Implicit : submission::Mode::StartTls;
+  for (auto& worker : parts.workers) {
+    POSTERN_TRY(auto listener, net::Listener::adopt(worker->loop, ::dup(socket.fd)));
+    note(ports_for(parts.ports, mode), *listener);
+    worker->submission->add(std::move(listener), mode);
+  }
+  return {};
+}
+
+Result<> open_all(Parts& parts, const std::vector<std::string>& addresses, submission::Mode mode) {
+  for (const std::string& text : addresses) {
+    POSTERN_TRY(net::Endpoint endpoint, net::Endpoint::parse(text));
+    for (auto& worker : parts.workers) {
+      POSTERN_TRY(auto listener, net::Listener::open(worker->loop, endpoint));
+      endpoint = net::Endpoint{endpoint.ip, listener->local().port};  // port 0: the others share the first's
+      note(ports_for(parts.ports, mode), *listener);
+      worker->submission->add(std::move(listener), mode);
+    }
+  }
+  return {};
+}
+
+/// /metrics and its like run on the first loop only.
+Result<> open_admin(Parts& parts) {
+  Worker& worker = *parts.workers.front();
+  for (const std::string& text : parts.config.listen.admin) {
+    POSTERN_TRY(const net::Endpoint endpoint, net::Endpoint::parse(text));
+    POSTERN_TRY(auto listener, net::Listener::open(worker.loop, endpoint));
+    note(parts.ports.admin, *listener);
+    listener->serve([&parts, &loop = worker.loop](net::Stream stream) {
+      loop.spawn(admin::serve_http(std::move(stream), parts.answers, parts.clock));
+    });
+    worker.admin.push_back(std::move(listener));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> open_listeners(Parts& parts) {
+  const std::vector<InheritedSocket> inherited = take_inherited_sockets();
+  for (const InheritedSocket& socket : inherited) POSTERN_CHECK(adopt(parts, socket));
+  if (inherited.empty()) {
+    POSTERN_CHECK(open_all(parts, parts.config.listen.submission, submission::Mode::StartTls));
+    POSTERN_CHECK(open_all(parts, parts.config.listen.submissions, submission::Mode::Implicit));
+  }
+  POSTERN_CHECK(open_admin(parts));
+  POSTERN_TRY(parts.control,
+              admin::ControlServer::open(
+                  parts.workers.front()->loop, control_path(parts.config),
+                  {*parts.queue, *parts.history, parts.clock, [&parts] { parts.dispatcher->try_now(); }}));
+  return {};
+}
+
+void write_listening(const Parts& parts) {
+  const auto list = [](const std::vector<std::uint16_t>& ports) {
+    std::string out = "[";
+    for (const std::uint16_t port : ports) out += (out.size() > 1 ? "," : "") + std::to_string(port);
+    return out + "]";
+  };
+  const std::string path = parts.config.data_dir + "/listening.json";
+  std::ofstream(path + ".new") << "{\"pid\":" << ::getpid()
+                               << ",\"submission\":" << list(parts.ports.submission)
+                               << ",\"submissions\":" << list(parts.ports.submissions)
+                               << ",\"admin\":" << list(parts.ports.admin) << "}\n";
+  std::error_code ignored;
+  std::filesystem::rename(path + ".new", path, ignored);
+}
+
+}  // namespace postern::app

@@ -1,0 +1,77 @@
+#pragma once
+
+#include "admin/control_server.h"
+#include "admin/http.h"
+#include "config/config.h"
+#include "delivery/dispatcher.h"
+#include "store/file_lock.h"
+#include "submission/server.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace postern::app {
+
+/// One core's share: a loop, its resolver, its listeners and connections.
+struct Worker {
+  net::Loop loop;
+  std::unique_ptr<dns::UnboundResolver> resolver;
+  std::unique_ptr<submission::Server> submission;
+  std::vector<std::unique_ptr<net::Listener>> admin;
+  std::thread thread;
+};
+
+/// The ports that are open; port 0 in the configuration is found here.
+struct Ports {
+  std::vector<std::uint16_t> submission;
+  std::vector<std::uint16_t> submissions;
+  std::vector<std::uint16_t> admin;
+};
+
+/// Everything that runs, declared in the order in which it is built; destruction is the reverse.
+///
+/// A new module gets a member here, behind all that it uses, and one line in the list build() of server.cc.
+/// What it takes while it runs is configured by its own Options; what a reload changes is in reload.cc; what it
+/// has to finish before the end is in stop.cc.
+/// Threads  built and destroyed on the main thread, while no loop runs.
+struct Parts {
+  explicit Parts(const config::Config& c) : config(c) {}
+
+  const config::Config& config;
+  SystemClock clock;
+  metrics::Registry registry;
+  // Before the stores: their threads may still post to the loops while they end.
+  std::vector<std::unique_ptr<Worker>> workers;
+
+  // State and judgement.
+  std::optional<store::FileLock> lock;
+  std::unique_ptr<accounts::Directory> directory;
+  std::unique_ptr<guard::Limits> limits;
+  std::unique_ptr<guard::Lockout> lockout;
+  std::unique_ptr<queue::History> history;
+
+  // Taking mail.
+  std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate is configured
+  std::optional<intake::Services> intake;
+  std::optional<submission::Services> submission;
+  submission::ConnectionCount connections{config.submission};
+
+  // Sending it on.
+  std::optional<delivery::Signer> signer;
+  std::optional<delivery::Metrics> delivery_metrics;
+
+  // Answering operators.
+  admin::HttpAnswers answers;
+  std::unique_ptr<admin::ControlServer> control;
+  Ports ports;
+
+  // Last: they end first, while all that they call is still there.
+  std::unique_ptr<queue::SqliteQueue> queue;
+  std::unique_ptr<delivery::Dispatcher> dispatcher;
+};
+
+}  // namespace postern::app

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "app/parts.h"
+
+namespace postern::app {
+
+/// Ends what runs: listeners close, connections that wait for a command get 421, transactions with clients and
+/// next hops go on to their end for at most 20 seconds; the rest stays queued. Then the loops end.
+/// Threads  the main thread; afterwards no loop runs and `parts` may be destroyed.
+void stop(Parts& parts);
+
+}  // namespace postern::app
