@@ -123,7 +123,7 @@ def test_what_was_answered_250_survives_a_kill(server, hop):
     hop.data_reply = b"250 2.0.0 taken"
     waiting = server.json("queue", "ls")
     assert [r["address"] for m in waiting for r in m["recipients"]] == ["bob@example.net"]
-    server.cli("queue", "retry")
+    server.cli("queue", "retry", "--all")
     server.start()
     wait_until(lambda: hop.mails, "the mail after the restart")
     assert server.cli("queue", "hold", check=False).returncode == 1, "the server holds the lock"
