@@ -50,7 +50,7 @@ class Sink {
         const bool whole = co_await take_content();
         if (!whole) co_return;
       } else if (verb == "XWAI") {
-        const std::string wanted(line->substr(5));
+        const std::string wanted(line->substr(std::min<std::size_t>(line->size(), 6)));
         co_await wait_for(wanted);
       } else if (verb == "QUIT") {
         stream_.queue("221 2.0.0 bye\r\n");

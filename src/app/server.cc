@@ -56,8 +56,10 @@ Result<> load_certificates(Parts& parts) {
 
 void build_submission(Parts& parts) {
   const config::Config& config = parts.config;
-  parts.intake.emplace(intake::Services{config.hostname, config.intake, parts.clock, *parts.directory,
-                                        *parts.limits, *parts.queue, *parts.history});
+  parts.intake.emplace(intake::Services{
+      config.hostname, config.intake, parts.clock, *parts.directory, *parts.limits, *parts.queue,
+      *parts.history,
+      config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop});
   parts.submission.emplace(submission::Services{config.submission, config.hostname, parts.clock, parts.tls,
                                                 *parts.directory, *parts.limits, *parts.lockout, *parts.queue,
                                                 *parts.intake});
@@ -166,6 +168,7 @@ std::string control_path(const config::Config& config) { return config.data_dir 
 
 Result<> serve(const config::Config& config, const std::string& config_path) {
   Signals signals;
+  raise_descriptor_limit();
   if (config.log.to == config::Log::Destination::Journald) log::set_sink(log::make_journald_sink());
   log::set_level(config.log.level);
   Parts parts(config);

@@ -19,4 +19,8 @@ struct InheritedSocket {
 /// Tells the service manager a state (sd_notify(3)), e.g. "READY=1". Does nothing without NOTIFY_SOCKET.
 void notify_service_manager(std::string_view state);
 
+/// Lets this process open as many descriptors as the hard limit allows: the soft one (usually 1024) is for
+/// programs that use select(2), and would stop a server at a thousand clients.
+void raise_descriptor_limit();
+
 }  // namespace postern::app

@@ -65,6 +65,15 @@ TEST_F(DispatcherTest, FreshMessageLeavesSignedAndTheQueueIsEmpty) {
               HasSubstr("delivered b@example.net: mx.test [127.0.0.1], cleartext: 250 2.0.0 taken"));
 }
 
+TEST_F(DispatcherTest, WhatTheNextHopSignsLeavesAsItCame) {
+  settings_.options.sign = Signing::None;
+  deliver_to({});
+  put(message({"b@example.net"}));
+  run_until_left(0);
+  ASSERT_EQ(mx_->contents().size(), 1U);
+  EXPECT_EQ(mx_->contents()[0], kContent);
+}
+
 TEST_F(DispatcherTest, MailOfBeforeTheStartIsFound) {
   put(message({"b@example.net"}));
   deliver_to({});

@@ -110,7 +110,7 @@ net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
     POSTERN_CO_TRY(message.content, co_await services_.queue.read(context_.loop, lease.id, 0));
     co_return Result<>{};  // signed when its turn comes
   }
-  if (!message.signature.empty() || lease.signing_domain.empty()) co_return Result<>{};
+  if (!wants_signature(message)) co_return Result<>{};
   MessageDigest digest;
   for (std::uint32_t number = 0;; ++number) {
     POSTERN_CO_TRY(const std::string piece, co_await services_.queue.read(context_.loop, lease.id, number));
@@ -145,6 +145,11 @@ Site& Lane::site(const std::string& destination) {
 
 // ---- content
 
+bool Lane::wants_signature(const ActiveMessage& message) const {
+  return settings_.options.sign == Signing::Domain && message.signature.empty() &&
+         !message.lease.signing_domain.empty();
+}
+
 Result<> Lane::sign(ActiveMessage& message, std::string_view header, const std::string& body) {
   POSTERN_TRY(message.signature,
               services_.signer.sign(message.lease.signing_domain, services_.clock.now(), header, body));
@@ -160,7 +165,7 @@ net::Task<Result<std::unique_ptr<Content>>> Lane::open_content(ActiveMessage& me
                                              message.signature);
     co_return content;
   }
-  if (message.signature.empty() && !lease.signing_domain.empty()) {
+  if (wants_signature(message)) {
     MessageDigest digest;
     digest.update(*message.content);
     const std::string body = digest.finish();

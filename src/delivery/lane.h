@@ -88,6 +88,7 @@ class Lane {
   net::Task<Result<>> load_and_sign(ActiveMessage& message);
   void start(const std::shared_ptr<ActiveMessage>& message);
   Site& site(const std::string& destination);
+  [[nodiscard]] bool wants_signature(const ActiveMessage& message) const;
   Result<> sign(ActiveMessage& message, std::string_view header, const std::string& body);
   net::Task<Result<std::unique_ptr<Content>>> open_content(ActiveMessage& message);
 

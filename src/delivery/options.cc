@@ -17,6 +17,11 @@ Result<> Options::validate() const {
   if (mode == Mode::Smarthost && smarthost.empty()) {
     return fail(Errc::Malformed, "delivery.mode = \"smarthost\" needs delivery.smarthost = \"NAME\"");
   }
+  if (mode == Mode::Direct && sign == Signing::None) {
+    return fail(
+        Errc::Malformed,
+        "delivery.sign = \"none\" needs a smarthost that signs: mail never reaches an MX host unsigned");
+  }
   if (first_retry > longest_retry) {
     return fail(Errc::Malformed, "delivery.first_retry is longer than delivery.longest_retry");
   }

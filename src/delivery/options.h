@@ -32,6 +32,15 @@ constexpr auto option_names(TlsPolicy) {
                     std::pair{"required", TlsPolicy::Required}};
 }
 
+/// Who puts the DKIM signature on outgoing mail.
+enum class Signing {
+  Domain,  ///< we do, with the key of the From domain; mail of a domain without a key is not accepted
+  None,    ///< the relay does, with keys of its own
+};
+constexpr auto option_names(Signing) {
+  return std::array{std::pair{"domain", Signing::Domain}, std::pair{"none", Signing::None}};
+}
+
 /// One relay that takes all our mail: the table [smarthost.NAME].
 struct Smarthost {
   std::string host;
@@ -67,6 +76,7 @@ struct Options {
   std::string smarthost;
   std::uint16_t port = 25;
   TlsPolicy tls = TlsPolicy::Opportunistic;
+  Signing sign = Signing::Domain;
 
   std::uint32_t max_active = 2000;
   std::uint32_t max_connections = 20;
@@ -87,7 +97,8 @@ struct Options {
   std::chrono::seconds longest_retry{4 * 3600};
   std::chrono::seconds give_up_after{5 * 24 * 3600};
 
-  /// Malformed: first_retry longer than longest_retry, or smarthost mode without a name.
+  /// Malformed: first_retry longer than longest_retry, smarthost mode without a name, or mail to MX hosts
+  /// without a signature.
   [[nodiscard]] Result<> validate() const;
 
   static auto fields() {
@@ -103,6 +114,10 @@ struct Options {
               "Port of MX hosts in direct mode; for tests."),
         field("tls", &Options::tls, Reload::Restart,
               "TLS towards MX hosts: none, opportunistic or required."),
+        field(
+            "sign", &Options::sign, Reload::Restart,
+            "domain (DKIM with the From domain's key) or none: only for a smarthost that signs itself. With "
+            "none, mail of domains without a key is accepted too."),
         field("max_active", &Options::max_active, 10, 100'000, Reload::Restart,
               "Messages being delivered at once; the rest wait on disk."),
         field("max_connections", &Options::max_connections, 1, 1000, Reload::Restart,

@@ -33,6 +33,11 @@ TEST(OptionsTest, CrossFieldRules) {
   EXPECT_FALSE(options.validate()) << "which one?";
   options.smarthost = "ses";
   EXPECT_TRUE(options.validate());
+  options.sign = Signing::None;
+  EXPECT_TRUE(options.validate()) << "the relay signs";
+  options.mode = Mode::Direct;
+  EXPECT_FALSE(options.validate()) << "unsigned to an MX host";
+  options.sign = Signing::Domain;
   options.first_retry = options.longest_retry + std::chrono::seconds{1};
   EXPECT_FALSE(options.validate());
 }

@@ -105,6 +105,15 @@ TEST_F(IntakeTest, Rfc5321Section72ForIsLeftOutForSeveralRecipients) {
   EXPECT_THAT(field, ::testing::Not(HasSubstr("hidden")));
 }
 
+TEST_F(IntakeTest, DomainsWithoutAKeyAreAcceptedOnlyWhenTheNextHopSigns) {
+  constexpr const char* kBare = "From: alice@bare.example\r\nSubject: hi\r\n\r\nOne line.\r\n";
+  EXPECT_EQ(verdict(kBare), "no DKIM key for bare.example");
+  signing_ = Signing::NextHop;
+  EXPECT_EQ(verdict(kBare), "accepted");
+  EXPECT_EQ(verdict("From: eve@example.com\r\nSubject: hi\r\n\r\nOne line.\r\n"),
+            "alice@example.org may not send as eve@example.com");
+}
+
 TEST_F(IntakeTest, WhatWasAcceptedIsKeptWithItsEnvelope) {
   facts_.envelope.params.envid = "QQ314159";
   const Outcome out = submit(kMail);

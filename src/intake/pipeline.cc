@@ -65,7 +65,7 @@ std::optional<Refusal> IncomingMessage::check_rights(const mail::Header& header)
     }
   }
   signing_domain_ = domain_of(from->front().text());
-  if (!services_.directory.domain(signing_domain_)) {
+  if (services_.signing == Signing::Ours && !services_.directory.domain(signing_domain_)) {
     return Refusal{Refusal::Why::NoSigningKey, "no DKIM key for " + signing_domain_};
   }
   return std::nullopt;

@@ -36,6 +36,9 @@ struct Options {
   }
 };
 
+/// Who signs what leaves, by the delivery's policy.
+enum class Signing { Ours, NextHop };
+
 /// What intake works with. Borrowed.
 struct Services {
   const std::string& hostname;
@@ -45,6 +48,8 @@ struct Services {
   guard::Limits& limits;
   queue::Queue& queue;
   queue::History& history;
+  /// Whether mail leaves with a signature of ours, so that a domain without a key is refused.
+  Signing signing = Signing::Ours;
 };
 
 using Accepted = std::variant<queue::Receipt, Refusal>;
