@@ -108,6 +108,48 @@ TEST(Offload, RefusesWhenItsQueueIsFull) {
   EXPECT_TRUE(seen);
 }
 
+Task<> take_turn(Loop& loop, Offload& pool, std::string lane, std::string name,
+                 std::vector<std::string>& order) {
+  auto job = [&order, name] { order.push_back(name); };  // one pool thread: no lock is needed
+  auto run = [job] {
+    job();
+    return true;
+  };
+  const Result<bool> ran = co_await pool.run(loop, run, lane);
+  if (!ran) order.push_back(name + " refused");
+  if (name == "a3") loop.stop();
+}
+
+Task<> hold_pool(Loop& loop, Offload& pool, std::atomic<bool>& held) {
+  auto job = [&held] {
+    while (held) std::this_thread::yield();
+    return true;
+  };
+  const Result<bool> ran = co_await pool.run(loop, std::move(job));
+  EXPECT_TRUE(ran);
+}
+
+TEST(Offload, LanesTakeTurnsAndAreBounded) {
+  Loop loop;
+  Offload pool(1, 100, 3);
+  std::atomic<bool> held = true;
+  std::vector<std::string> order;
+  loop.spawn(hold_pool(loop, pool, held));
+  loop.post([&pool] {
+    while (pool.waiting() > 0) std::this_thread::yield();  // until the thread has it
+  });
+  for (const char* name : {"a1", "a2", "a3", "a4"}) loop.spawn(take_turn(loop, pool, "a", name, order));
+  loop.spawn(take_turn(loop, pool, "b", "b1", order));
+  loop.spawn(take_turn(loop, pool, "c", "c1", order));
+  loop.spawn(take_turn(loop, pool, "b", "b2", order));
+  loop.spawn(take_turn(loop, pool, "z", "z1", order));
+  loop.post([&held] { held = false; });
+  loop.run();
+  EXPECT_EQ(order.front(), "a4 refused") << "a lane holds three";
+  order.erase(order.begin());
+  EXPECT_EQ(order, (std::vector<std::string>{"a1", "b1", "c1", "z1", "a2", "b2", "a3"}));
+}
+
 Task<> wait_for(Event& event, SteadyTime deadline, std::vector<bool>& out) {
   const bool notified = co_await event.wait_until(deadline);
   out.push_back(notified);

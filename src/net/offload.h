@@ -7,30 +7,36 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace postern::net {
 
 /// Threads for what would block a loop: password hashes, RSA.
-/// Limits   at most `max_queue` jobs wait; the next is refused.
+/// Jobs of one lane run in order; lanes take turns, so that who sends many jobs delays itself most.
+/// Limits   at most `max_queue` jobs wait, at most `max_lane` of one lane; the next is refused.
 /// Threads  run() from any loop. Destroy it before the loops that use it: the destructor finishes all jobs.
 class Offload {
  public:
   Offload(std::size_t threads, std::size_t max_queue);
+  Offload(std::size_t threads, std::size_t max_queue, std::size_t max_lane);
   ~Offload();
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
 
-  /// Runs `job` on a pool thread and resumes on `loop` with its value. Error: Exhausted when the queue is
-  /// full.
+  /// Runs `job` on a pool thread and resumes on `loop` with its value. Error: Exhausted when the queue or the
+  /// lane is full.
   template <class F>
-  Task<Result<std::invoke_result_t<F>>> run(Loop& loop, F job) {
+  Task<Result<std::invoke_result_t<F>>> run(Loop& loop, F job, std::string lane = {}) {
     Completion<std::invoke_result_t<F>> done(loop);
-    const bool queued = try_queue([job = std::move(job), resolve = done.resolver()] { resolve(job()); });
+    const bool queued =
+        try_queue(std::move(lane), [job = std::move(job), resolve = done.resolver()] { resolve(job()); });
     if (!queued) co_return fail(Errc::Exhausted, "too many jobs wait for a worker thread");
     auto value = co_await done;
     co_return value;
@@ -39,13 +45,20 @@ class Offload {
   [[nodiscard]] std::size_t waiting() const;
 
  private:
-  bool try_queue(std::function<void()> job);
+  bool try_queue(std::string lane, std::function<void()> job);
   void work();
 
+  struct Lane {
+    std::string name;
+    std::deque<std::function<void()>> jobs;  // never empty
+  };
   const std::size_t max_queue_;
+  const std::size_t max_lane_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;
+  std::list<Lane> turns_;  // whose turn is next, first
+  std::unordered_map<std::string, std::list<Lane>::iterator> lanes_;
+  std::size_t waiting_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

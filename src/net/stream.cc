@@ -305,6 +305,10 @@ TlsInfo Stream::tls_info() const {
   return info;
 }
 
+TlsBinding Stream::tls_binding() const {
+  return impl_->ssl == nullptr ? TlsBinding{} : tls_binding_of(impl_->ssl);
+}
+
 Task<> Stream::shutdown(SteadyTime deadline) {
   const Result<> flushed = co_await impl_->flush(deadline);
   if (!flushed) co_return;

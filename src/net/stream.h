@@ -24,6 +24,12 @@ struct TlsInfo {
   std::string verify_error;  ///< client side: empty when chain and name were verified
 };
 
+/// What both ends of a TLS connection know and nobody between them does; "" where the connection has none.
+struct TlsBinding {
+  std::string exporter;          ///< 32 octets (RFC 9266); with TLS 1.2 only under the extended master secret
+  std::string server_end_point;  ///< hash of the server's certificate (RFC 5929 §4.1)
+};
+
 /// One TCP or unix connection, in clear or under TLS.
 ///
 /// Owns     the socket; closed by the destructor. Move-only.
@@ -70,6 +76,7 @@ class Stream {
   Task<Result<>> connect_tls(std::shared_ptr<TlsClient> tls, std::string server_name, SteadyTime deadline);
   [[nodiscard]] bool is_tls() const;
   [[nodiscard]] TlsInfo tls_info() const;
+  [[nodiscard]] TlsBinding tls_binding() const;
 
   /// Sends what is queued, close_notify and FIN, and waits for the peer's end until `deadline`.
   Task<> shutdown(SteadyTime deadline);

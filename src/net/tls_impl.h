@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "net/stream.h"
 #include "net/tls.h"
 
 #include <openssl/ssl.h>
@@ -19,6 +20,8 @@ struct TlsSession {
 
 [[nodiscard]] Result<TlsSession> tls_server_session(TlsServer& server);
 [[nodiscard]] Result<TlsSession> tls_client_session(TlsClient& client, const std::string& server_name);
+
+[[nodiscard]] TlsBinding tls_binding_of(SSL* ssl);
 
 /// The newest entry of OpenSSL's error queue in words, and the queue emptied.
 [[nodiscard]] std::string openssl_error();
