@@ -14,7 +14,7 @@ Step Login::on_response(std::string_view response) {
     user_ = response;
     return Challenge{"Password:"};
   }
-  return Credentials{{}, *std::exchange(user_, std::nullopt), std::string(response)};
+  return Claim{PasswordClaim{{}, *std::exchange(user_, std::nullopt), std::string(response)}};
 }
 
 }  // namespace postern::sasl

@@ -2,6 +2,8 @@
 
 #include "sasl/mechanism.h"
 
+#include <optional>
+
 namespace postern::sasl {
 
 /// LOGIN: user name, then password. Obsolete, and what Outlook, PHPMailer and Jakarta Mail use. A user name

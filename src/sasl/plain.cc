@@ -1,5 +1,7 @@
 #include "sasl/plain.h"
 
+#include <utility>
+
 namespace postern::sasl {
 namespace {
 constexpr std::size_t kMaxField = 255;
@@ -11,14 +13,14 @@ Step Plain::on_response(std::string_view response) {
   const std::size_t second = response.find('\0', first + 1);
   if (second == std::string_view::npos) return Failed{};
   if (response.find('\0', second + 1) != std::string_view::npos) return Failed{};
-  Credentials claim{std::string(response.substr(0, first)),
-                    std::string(response.substr(first + 1, second - first - 1)),
-                    std::string(response.substr(second + 1))};
+  PasswordClaim claim{std::string(response.substr(0, first)),
+                      std::string(response.substr(first + 1, second - first - 1)),
+                      std::string(response.substr(second + 1))};
   if (claim.authcid.empty() || claim.password.empty()) return Failed{};
   if (claim.authzid.size() > kMaxField || claim.authcid.size() > kMaxField ||
       claim.password.size() > kMaxField)
     return Failed{};
-  return claim;
+  return Claim{std::move(claim)};
 }
 
 }  // namespace postern::sasl
