@@ -56,6 +56,13 @@ Result<> Statement::run() {
 
 void Statement::reset() { sqlite3_reset(statement_.get()); }
 
+Statement& Statement::bind_all(const std::vector<std::string>& values) {
+  reset();
+  int position = 0;
+  for (const std::string& value : values) bind_one(++position, std::string_view(value));
+  return *this;
+}
+
 void Statement::bind_one(int position, std::int64_t value) {
   sqlite3_bind_int64(statement_.get(), position, value);
 }
@@ -137,6 +144,11 @@ Result<std::int64_t> Database::data_version() {
 
 Result<Transaction> Transaction::begin(Database& database) {
   POSTERN_CHECK(database.execute("BEGIN IMMEDIATE"));
+  return Transaction(database);
+}
+
+Result<Transaction> Transaction::begin_reading(Database& database) {
+  POSTERN_CHECK(database.execute("BEGIN"));
   return Transaction(database);
 }
 

@@ -32,6 +32,8 @@ class Statement {
     (bind_one(++position, values), ...);
     return *this;
   }
+  /// The same for texts whose number is known only when it runs.
+  Statement& bind_all(const std::vector<std::string>& values);
   /// True: a row is there to be read.
   [[nodiscard]] Result<bool> step();
   /// Steps a statement that yields no row.
@@ -87,6 +89,8 @@ class Database {
 class Transaction {
  public:
   [[nodiscard]] static Result<Transaction> begin(Database& database);
+  /// BEGIN: everything read until the end is of one instant; takes no lock.
+  [[nodiscard]] static Result<Transaction> begin_reading(Database& database);
   ~Transaction();
   Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
   Transaction& operator=(Transaction&&) = delete;
