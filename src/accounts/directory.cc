@@ -1,11 +1,13 @@
 #include "accounts/directory.h"
 
 #include "accounts/password.h"
+#include "accounts/sender_rights.h"
 #include "dkim/key.h"
 
 #include <sodium.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace postern::accounts {
 namespace {
@@ -17,220 +19,203 @@ const std::vector<std::string> kSchema{
     "CREATE TABLE aliases(address NOT NULL, account INTEGER NOT NULL REFERENCES accounts(id) ON DELETE "
     "CASCADE,"
     " PRIMARY KEY(address, account));"
-    "CREATE TABLE domains(name PRIMARY KEY, selector NOT NULL, key NOT NULL);"};
+    "CREATE TABLE domains(name PRIMARY KEY, selector NOT NULL, key NOT NULL);",
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
+    "ALTER TABLE accounts ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE accounts ADD COLUMN scram NOT NULL DEFAULT '';"
+    "CREATE TABLE secrets(name PRIMARY KEY, value NOT NULL);"
+    "CREATE TABLE send_as(account INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,"
+    " other INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE, PRIMARY KEY(account, other));"
+    "CREATE TABLE app_passwords(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " account INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE, name NOT NULL,"
+    " digest UNIQUE NOT NULL, scram NOT NULL, kind INTEGER NOT NULL, senders NOT NULL, networks NOT NULL,"
+    " expires INTEGER NOT NULL, created INTEGER NOT NULL, UNIQUE(account, name));"};
+
+/// Jobs of one network that may wait for a hash, as a part of all.
+constexpr std::size_t kLaneShare = 4;
+
+Result<ServerSecret> load_secret(store::Database& database) {
+  POSTERN_TRY(store::Statement insert, database.prepare("INSERT OR IGNORE INTO secrets VALUES('server',?)"));
+  const std::string fresh = ServerSecret::generate();
+  POSTERN_CHECK(insert.bind(std::string_view(fresh)).run());
+  POSTERN_TRY(store::Statement query, database.prepare("SELECT value FROM secrets WHERE name='server'"));
+  POSTERN_CHECK(query.step());
+  if (query.text(0).size() != ServerSecret::kSize)
+    return fail(Errc::Corrupt, "the server's secret is damaged");
+  return ServerSecret(query.text(0));
 }
 
 }  // namespace
 
-const char* to_string(AccountClass kind) {
-  switch (kind) {
-    case AccountClass::Person:
-      return "person";
-    case AccountClass::App:
-      return "app";
-    case AccountClass::Bulk:
-      return "bulk";
-  }
-  return "person";
-}
-
-const char* to_string(Standing standing) {
-  switch (standing) {
-    case Standing::Good:
-      return "the account is in order";
-    case Standing::Suspended:
-      return "the account is suspended";
-    case Standing::Removed:
-      return "the account was removed";
-    case Standing::PasswordChanged:
-      return "the password was changed: log in again";
-    case Standing::Unknown:
-      return "the account cannot be looked up now";
-  }
-  return "";
-}
-
-std::optional<AccountClass> parse_account_class(std::string_view text) {
-  for (const AccountClass kind : {AccountClass::Person, AccountClass::App, AccountClass::Bulk}) {
-    if (text == to_string(kind)) return kind;
-  }
-  return std::nullopt;
-}
-
-Result<std::string> normal_address(std::string_view address) {
-  POSTERN_TRY(const std::vector<mail::Mailbox> boxes, mail::parse_address_list(address));
-  if (boxes.size() != 1 || boxes[0].text() != address)
-    return fail(Errc::Malformed, "not a mail address: " + std::string(address));
-  return lower(address);
-}
-
-Directory::Directory(store::Database database, const Options& options, const Clock& clock)
-    : database_(std::move(database)),
+Directory::Directory(store::Database reader, store::Database writer, const Options& options,
+                     const Clock& clock, ServerSecret secret)
+    : options_(options),
       clock_(clock),
+      secret_(std::move(secret)),
+      reader_(std::move(reader)),
+      writer_(std::move(writer)),
       cache_(clock, options.login_cache),
-      hashing_(options.hash_threads, options.hash_queue) {}
+      hashing_(options.hash_threads, options.hash_queue,
+               std::max<std::size_t>(1, options.hash_queue / kLaneShare)) {}
 
 Directory::~Directory() = default;
 
 Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, const Options& options,
                                                    const Clock& clock) {
-  POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full));
-  POSTERN_CHECK(database.migrate(kSchema));
   if (sodium_init() < 0) return fail(Errc::Unavailable, "libsodium does not start");
-  std::unique_ptr<Directory> directory(new Directory(std::move(database), options, clock));
+  POSTERN_TRY(store::Database writer, store::Database::open(path, store::Database::Sync::Full));
+  POSTERN_CHECK(writer.migrate(kSchema));
+  POSTERN_TRY(ServerSecret secret, load_secret(writer));
+  POSTERN_TRY(store::Database reader, store::Database::open(path, store::Database::Sync::Full));
+  std::unique_ptr<Directory> directory(
+      new Directory(std::move(reader), std::move(writer), options, clock, std::move(secret)));
   POSTERN_CHECK(directory->current());
   return directory;
 }
 
-Result<std::shared_ptr<const Directory::Snapshot>> Directory::current() {
+Result<std::shared_ptr<const Snapshot>> Directory::current() {
   const std::lock_guard lock(mutex_);
   // A pragma that reads one page of shared memory: cheap enough for each question.
-  POSTERN_TRY(const std::int64_t version, database_.data_version());
-  if (changed_here_ || version != version_) {
-    POSTERN_TRY(snapshot_, load());
+  POSTERN_TRY(const std::int64_t version, reader_.data_version());
+  if (version != version_) {
+    POSTERN_TRY(snapshot_, Snapshot::load(reader_));
     version_ = version;
-    changed_here_ = false;
   }
   return snapshot_;
 }
 
-Result<std::shared_ptr<const Directory::Snapshot>> Directory::load() {
-  auto fresh = std::make_shared<Snapshot>();
-  POSTERN_TRY(store::Statement accounts,
-              database_.prepare("SELECT id,address,hash,kind,suspended FROM accounts"));
-  for (;;) {
-    POSTERN_TRY(const bool row, accounts.step());
-    if (!row) break;
-    const AccountId id{accounts.integer(0)};
-    const auto kind = static_cast<AccountClass>(std::clamp<std::int64_t>(accounts.integer(3), 0, 2));
-    fresh->by_address.emplace(accounts.text(1), id);
-    const std::string hash = accounts.text(2);
-    const Account account{id, accounts.text(1), kind, accounts.integer(4) != 0,
-                          std::hash<std::string>{}(hash)};
-    fresh->accounts.emplace(id, Entry{account, hash});
-  }
-  POSTERN_TRY(store::Statement aliases, database_.prepare("SELECT address,account FROM aliases"));
-  for (;;) {
-    POSTERN_TRY(const bool row, aliases.step());
-    if (!row) break;
-    fresh->aliases[aliases.text(0)].insert(aliases.integer(1));
-  }
-  POSTERN_TRY(store::Statement domains, database_.prepare("SELECT name,selector,key FROM domains"));
-  for (;;) {
-    POSTERN_TRY(const bool row, domains.step());
-    if (!row) break;
-    fresh->domains.emplace(domains.text(0), Domain{domains.text(0), domains.text(1), domains.text(2)});
-  }
-  return std::shared_ptr<const Snapshot>(std::move(fresh));
-}
-
-net::Task<Result<Account>> Directory::authenticate(net::Loop& loop, std::string name, std::string password) {
-  const Result<std::shared_ptr<const Snapshot>> snapshot = current();
-  if (!snapshot) co_return fail(Errc::Unavailable, snapshot.error().detail);
-  const auto named = (*snapshot)->by_address.find(lower(name));
-  const bool known = named != (*snapshot)->by_address.end();
-  const Entry entry = known ? (*snapshot)->accounts.at(named->second) : Entry{{}, nobodys_hash()};
-  const AccountId id = entry.account.id;
-  bool right = known && cache_.contains(id, entry.hash, password);
-  if (!right) {
-    auto job = [hash = entry.hash, password] { return password_matches(password, hash); };
-    const Result<bool> matches = co_await hashing_.run(loop, std::move(job));
-    if (!matches) co_return fail(Errc::Unavailable, "too many logins wait");
-    right = *matches && known;
-    if (right) cache_.remember(id, entry.hash, password);
-  }
-  // Told apart in the log only; the client sees one answer.
-  if (!known) co_return fail(Errc::Denied, "unknown account");
-  if (!right) co_return fail(Errc::Denied, "wrong password");
-  if (entry.account.suspended) co_return fail(Errc::Denied, "account suspended");
-  co_return entry.account;
-}
-
 std::optional<Account> Directory::find(AccountId id) {
   const Result<std::shared_ptr<const Snapshot>> snapshot = current();
-  if (!snapshot) return std::nullopt;
-  const auto found = (*snapshot)->accounts.find(id);
-  if (found == (*snapshot)->accounts.end()) return std::nullopt;
-  return found->second.account;
+  const StoredAccount* stored = snapshot ? (*snapshot)->account(id) : nullptr;
+  if (stored == nullptr) return std::nullopt;
+  return stored->account;
 }
 
 Standing Directory::standing(const Account& then) {
   const Result<std::shared_ptr<const Snapshot>> snapshot = current();
   if (!snapshot) return Standing::Unknown;
-  const auto found = (*snapshot)->accounts.find(then.id);
-  if (found == (*snapshot)->accounts.end()) return Standing::Removed;
-  const Account& now = found->second.account;
-  if (now.suspended) return Standing::Suspended;
-  return now.credential == then.credential ? Standing::Good : Standing::PasswordChanged;
+  const StoredAccount* now = (*snapshot)->account(then.id);
+  if (now == nullptr) return Standing::Removed;
+  if (now->account.suspended) return Standing::Suspended;
+  if (then.app_password != 0) {
+    const StoredAppPassword* used = (*snapshot)->app_password(then.app_password);
+    const bool ended = used == nullptr || (used->shown.expires && *used->shown.expires <= clock_.now());
+    return ended ? Standing::AppPasswordEnded : Standing::Good;
+  }
+  const bool same = !then.by_password || now->account.credential == then.credential;
+  return same ? Standing::Good : Standing::PasswordChanged;
 }
 
-bool Directory::may_send_as(AccountId id, const mail::Mailbox& mailbox) {
+bool Directory::may_send_as(const Account& account, const mail::Mailbox& mailbox) {
   const Result<std::shared_ptr<const Snapshot>> snapshot = current();
-  if (!snapshot) return false;
-  const auto found = (*snapshot)->accounts.find(id);
-  if (found == (*snapshot)->accounts.end()) return false;
-  const std::string domain = lower(mailbox.domain);
-  const std::string local = lower(mailbox.local);
-  // text() quotes a local part that needs it, as the stored addresses are written.
-  const std::string plain = mail::Mailbox{local.substr(0, local.find('+')), domain}.text();
-  const std::string full = mail::Mailbox{local, domain}.text();
-  if (full == found->second.account.address || plain == found->second.account.address) return true;
-  const auto has_alias = [&](const std::string& address) {
-    const auto alias = (*snapshot)->aliases.find(address);
-    return alias != (*snapshot)->aliases.end() && alias->second.contains(id.value);
-  };
-  return has_alias(full) || has_alias(plain) || has_alias("*@" + domain);
+  if (!snapshot || !(*snapshot)->may_send_as(account.id, mailbox)) return false;
+  if (account.app_password == 0) return true;
+  const StoredAppPassword* used = (*snapshot)->app_password(account.app_password);
+  if (used == nullptr) return false;
+  const std::vector<std::string>& senders = used->shown.senders;
+  return senders.empty() ||
+         std::any_of(senders.begin(), senders.end(),
+                     [&mailbox](const std::string& pattern) { return pattern_matches(pattern, mailbox); });
 }
 
 std::optional<Domain> Directory::domain(std::string_view name) {
   const Result<std::shared_ptr<const Snapshot>> snapshot = current();
-  if (!snapshot) return std::nullopt;
-  const auto found = (*snapshot)->domains.find(lower(name));
-  if (found == (*snapshot)->domains.end()) return std::nullopt;
-  return found->second;
+  const Domain* found = snapshot ? (*snapshot)->domain(lower(name)) : nullptr;
+  if (found == nullptr) return std::nullopt;
+  return *found;
+}
+
+Result<std::vector<Account>> Directory::accounts() {
+  POSTERN_TRY(const auto snapshot, current());
+  return snapshot->accounts();
+}
+
+Result<std::vector<Alias>> Directory::aliases() {
+  POSTERN_TRY(const auto snapshot, current());
+  return snapshot->aliases();
+}
+
+Result<std::vector<Grant>> Directory::grants() {
+  POSTERN_TRY(const auto snapshot, current());
+  return snapshot->grants();
+}
+
+Result<std::vector<Domain>> Directory::domains() {
+  POSTERN_TRY(const auto snapshot, current());
+  return snapshot->domains();
+}
+
+Result<std::vector<AppPassword>> Directory::app_passwords(const std::string& account) {
+  POSTERN_TRY(const auto snapshot, current());
+  std::vector<AppPassword> all;
+  if (!account.empty() && snapshot->account(lower(account)) == nullptr)
+    return fail(Errc::NotFound, "no account " + account);
+  for (const Account& owner : snapshot->accounts()) {
+    if (!account.empty() && owner.address != lower(account)) continue;
+    for (const StoredAppPassword* stored : snapshot->app_passwords_of(owner.id)) all.push_back(stored->shown);
+  }
+  return all;
 }
 
 Result<> Directory::change(std::string_view sql, const std::vector<std::string>& values,
                            std::string_view missing) {
-  const std::lock_guard lock(mutex_);
-  POSTERN_TRY(store::Statement statement, database_.prepare(sql));
-  switch (values.size()) {
-    case 1:
-      statement.bind(std::string_view(values[0]));
-      break;
-    case 2:
-      statement.bind(std::string_view(values[0]), std::string_view(values[1]));
-      break;
-    default:
-      statement.bind(std::string_view(values[0]), std::string_view(values[1]), std::string_view(values[2]));
-      break;
-  }
-  Result<> done = statement.run();
-  changed_here_ = true;
+  const std::lock_guard lock(writer_mutex_);
+  POSTERN_TRY(store::Statement statement, writer_.prepare(sql));
+  statement.bind_all(values);
+  const Result<> done = statement.run();
   if (!done && done.error().code == Errc::Denied) return fail(Errc::Denied, values[0] + " exists already");
-  POSTERN_CHECK(std::move(done));
-  if (database_.changes() == 0) return fail(Errc::NotFound, std::string(missing));
+  POSTERN_CHECK(done);
+  if (writer_.changes() == 0) return fail(Errc::NotFound, std::string(missing));
   return {};
+}
+
+Result<std::string> Directory::scram_form(const std::string& name, std::string_view password) const {
+  if (!options_.scram) return std::string{};
+  POSTERN_TRY(const sasl::ScramKeys keys,
+              sasl::derive_scram_keys(password, secret_.scram_salt(name), kScramIterations));
+  return stored_form(keys);
 }
 
 Result<> Directory::add_account(const std::string& address, const std::string& password_hash,
                                 AccountClass kind) {
   POSTERN_TRY(const std::string name, normal_address(address));
-  if (!known_hash(password_hash)) return fail(Errc::Malformed, "not a password hash that can be checked");
+  POSTERN_TRY(const ImportedHash imported, import_hash(password_hash));
+  if (imported.is_password) return add_account_with_password(address, imported.text, kind);
   const std::string sql =
       "INSERT INTO accounts(address,hash,kind) VALUES(?,?," + std::to_string(static_cast<int>(kind)) + ")";
-  return change(sql, {name, password_hash}, "");
+  return change(sql, {name, imported.text}, "");
+}
+
+Result<> Directory::add_account_with_password(const std::string& address, const std::string& password,
+                                              AccountClass kind) {
+  POSTERN_TRY(const std::string name, normal_address(address));
+  POSTERN_TRY(const std::string hash, hash_password(password));
+  POSTERN_TRY(const std::string scram, scram_form(name, password));
+  const std::string sql = "INSERT INTO accounts(address,hash,scram,kind) VALUES(?,?,?," +
+                          std::to_string(static_cast<int>(kind)) + ")";
+  return change(sql, {name, hash, scram}, "");
 }
 
 Result<> Directory::set_password_hash(const std::string& address, const std::string& password_hash) {
   POSTERN_TRY(const std::string name, normal_address(address));
-  if (!known_hash(password_hash)) return fail(Errc::Malformed, "not a password hash that can be checked");
-  return change("UPDATE accounts SET hash=?2 WHERE address=?1", {name, password_hash}, "no account " + name);
+  POSTERN_TRY(const ImportedHash imported, import_hash(password_hash));
+  if (imported.is_password) return set_password(address, imported.text);
+  return change("UPDATE accounts SET hash=?2, scram='', generation=generation+1 WHERE address=?1",
+                {name, imported.text}, "no account " + name);
+}
+
+Result<> Directory::set_password(const std::string& address, const std::string& password) {
+  POSTERN_TRY(const std::string name, normal_address(address));
+  POSTERN_TRY(const std::string hash, hash_password(password));
+  POSTERN_TRY(const std::string scram, scram_form(name, password));
+  return change("UPDATE accounts SET hash=?2, scram=?3, generation=generation+1 WHERE address=?1",
+                {name, hash, scram}, "no account " + name);
+}
+
+Result<> Directory::set_class(const std::string& address, AccountClass kind) {
+  POSTERN_TRY(const std::string name, normal_address(address));
+  return change("UPDATE accounts SET kind=" + std::to_string(static_cast<int>(kind)) + " WHERE address=?",
+                {name}, "no account " + name);
 }
 
 Result<> Directory::set_suspended(const std::string& address, bool suspended) {
@@ -245,35 +230,83 @@ Result<> Directory::remove_account(const std::string& address) {
   return change("DELETE FROM accounts WHERE address=?", {name}, "no account " + name);
 }
 
-Result<std::vector<Account>> Directory::accounts() {
-  POSTERN_TRY(const auto snapshot, current());
-  std::vector<Account> all;
-  for (const auto& [id, entry] : snapshot->accounts) all.push_back(entry.account);
-  std::sort(all.begin(), all.end(), [](const Account& a, const Account& b) { return a.address < b.address; });
-  return all;
-}
-
 Result<> Directory::add_alias(const std::string& address, const std::string& account) {
-  POSTERN_TRY(const std::string name, normal_address(address));
+  POSTERN_TRY(const std::string pattern, normal_pattern(address));
   POSTERN_TRY(const std::string owner, normal_address(account));
   return change("INSERT INTO aliases(address,account) SELECT ?1,id FROM accounts WHERE address=?2",
-                {name, owner}, "no account " + owner);
+                {pattern, owner}, "no account " + owner);
 }
 
-Result<> Directory::remove_alias(const std::string& address) {
-  POSTERN_TRY(const std::string name, normal_address(address));
-  return change("DELETE FROM aliases WHERE address=?", {name}, "no alias " + name);
+Result<> Directory::remove_alias(const std::string& address, const std::string& account) {
+  POSTERN_TRY(const std::string pattern, normal_pattern(address));
+  if (account.empty()) return change("DELETE FROM aliases WHERE address=?", {pattern}, "no alias " + pattern);
+  POSTERN_TRY(const std::string owner, normal_address(account));
+  return change("DELETE FROM aliases WHERE address=?1 AND account=(SELECT id FROM accounts WHERE address=?2)",
+                {pattern, owner}, "no alias " + pattern + " of " + owner);
 }
 
-Result<std::vector<Alias>> Directory::aliases() {
+Result<> Directory::add_grant(const Grant& grant) {
+  POSTERN_TRY(const std::string name, normal_address(grant.account));
+  POSTERN_TRY(const std::string other, normal_address(grant.other));
+  if (name == other) return fail(Errc::Malformed, "an account may send as itself without being told");
   POSTERN_TRY(const auto snapshot, current());
-  std::vector<Alias> all;
-  for (const auto& [address, owners] : snapshot->aliases) {
-    for (const std::int64_t owner : owners)
-      all.push_back({address, snapshot->accounts.at(AccountId{owner}).account.address});
+  for (const std::string& one : {name, other}) {
+    if (snapshot->account(one) == nullptr) return fail(Errc::NotFound, "no account " + one);
   }
-  std::sort(all.begin(), all.end(), [](const Alias& a, const Alias& b) { return a.address < b.address; });
-  return all;
+  const Result<> done = change(
+      "INSERT INTO send_as(account,other) SELECT a.id,b.id FROM accounts a, accounts b WHERE a.address=?1 "
+      "AND "
+      "b.address=?2",
+      {name, other}, "no account " + name);
+  if (!done && done.error().code == Errc::Denied)
+    return fail(Errc::Denied, name + " may send as " + other + " already");
+  return done;
+}
+
+Result<> Directory::remove_grant(const Grant& grant) {
+  POSTERN_TRY(const std::string name, normal_address(grant.account));
+  POSTERN_TRY(const std::string other, normal_address(grant.other));
+  return change(
+      "DELETE FROM send_as WHERE account=(SELECT id FROM accounts WHERE address=?1) AND "
+      "other=(SELECT id FROM accounts WHERE address=?2)",
+      {name, other}, name + " has no grant to send as " + other);
+}
+
+Result<std::string> Directory::add_app_password(const AppPassword& wanted) {
+  POSTERN_TRY(const std::string owner, normal_address(wanted.account));
+  if (wanted.name.empty() || wanted.name.size() > kMaxAppPasswordName)
+    return fail(Errc::Malformed, "an app password needs a name of at most 64 octets");
+  std::vector<std::string> senders;
+  for (const std::string& sender : wanted.senders) {
+    POSTERN_TRY(senders.emplace_back(), normal_pattern(sender));
+  }
+  std::vector<std::string> networks;
+  for (const net::Network& network : wanted.networks) networks.push_back(network.text());
+  if (wanted.expires && *wanted.expires <= clock_.now())
+    return fail(Errc::Malformed, "the app password would have expired already");
+  const std::string password = generate_app_password();
+  POSTERN_TRY(const std::string scram, scram_form(owner, password));
+  const auto ms = [](TimePoint when) { return std::to_string(when.time_since_epoch().count()); };
+  const std::string numbers = std::to_string(wanted.kind ? static_cast<int>(*wanted.kind) : -1) + "," +
+                              (wanted.expires ? ms(*wanted.expires) : "0") + "," + ms(clock_.now());
+  const Result<> done = change(
+      "INSERT INTO app_passwords(name,account,digest,scram,senders,networks,kind,expires,created) "
+      "SELECT ?1,id,?3,?4,?5,?6," +
+          numbers + " FROM accounts WHERE address=?2",
+      {wanted.name, owner, secret_.app_password_digest(password), scram, join_lines(senders),
+       join_lines(networks)},
+      "no account " + owner);
+  if (!done && done.error().code == Errc::Denied)
+    return fail(Errc::Denied, owner + " has an app password named " + wanted.name + " already");
+  POSTERN_CHECK(done);
+  return password;
+}
+
+Result<> Directory::remove_app_password(const std::string& account, const std::string& name) {
+  POSTERN_TRY(const std::string owner, normal_address(account));
+  return change(
+      "DELETE FROM app_passwords WHERE name=?1 AND account=(SELECT id FROM accounts WHERE address=?2)",
+      {name, owner}, owner + " has no app password named " + name);
 }
 
 Result<> Directory::add_domain(const Domain& domain) {
@@ -289,14 +322,6 @@ Result<> Directory::add_domain(const Domain& domain) {
 
 Result<> Directory::remove_domain(const std::string& name) {
   return change("DELETE FROM domains WHERE name=?", {lower(name)}, "no domain " + name);
-}
-
-Result<std::vector<Domain>> Directory::domains() {
-  POSTERN_TRY(const auto snapshot, current());
-  std::vector<Domain> all;
-  for (const auto& [name, domain] : snapshot->domains) all.push_back(domain);
-  std::sort(all.begin(), all.end(), [](const Domain& a, const Domain& b) { return a.name < b.name; });
-  return all;
 }
 
 }  // namespace postern::accounts

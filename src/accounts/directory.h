@@ -1,73 +1,25 @@
 #pragma once
 
 #include "accounts/credential_cache.h"
-#include "base/options.h"
-#include "mail/address.h"
+#include "accounts/options.h"
+#include "accounts/password_backend.h"
+#include "accounts/server_secret.h"
+#include "accounts/snapshot.h"
+#include "accounts/types.h"
 #include "net/offload.h"
+#include "sasl/scram_keys.h"
 #include "store/sqlite.h"
 
-#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace postern::accounts {
 
-/// The table [accounts].
-struct Options {
-  std::chrono::seconds login_cache{300};
-  std::uint32_t hash_threads = 2;
-  std::uint32_t hash_queue = 200;
-
-  static auto fields() {
-    using std::chrono::seconds;
-    return std::tuple{
-        field("login_cache", &Options::login_cache, seconds{0}, seconds{3600}, Reload::Restart,
-              "How long a password that was right need not be hashed again."),
-        field("hash_threads", &Options::hash_threads, 1, 64, Reload::Restart,
-              "Threads that check passwords."),
-        field("hash_queue", &Options::hash_queue, 1, 100'000, Reload::Restart,
-              "Password checks that may wait."),
-    };
-  }
-};
-
-/// Decides the default limits of an account.
-enum class AccountClass : std::uint8_t { Person, App, Bulk };
-[[nodiscard]] const char* to_string(AccountClass kind);
-[[nodiscard]] std::optional<AccountClass> parse_account_class(std::string_view text);
-
-struct Account {
-  AccountId id;
-  std::string address;  ///< the login, lower case
-  AccountClass kind = AccountClass::Person;
-  bool suspended = false;
-  std::uint64_t credential = 0;  ///< another one after each change of the password
-};
-
-/// Whether somebody who logged in a while ago may still send.
-enum class Standing : std::uint8_t { Good, Suspended, Removed, PasswordChanged, Unknown };
-/// "the account is suspended"; for people.
-[[nodiscard]] const char* to_string(Standing standing);
-
-struct Domain {
-  std::string name;  ///< lower case
-  std::string selector;
-  std::string key_pem;
-};
-
-struct Alias {
-  std::string address;  ///< "sales@example.org", or "*@example.org": every address of the domain
-  std::string account;
-};
-
-/// Accounts, aliases and domains.
+/// Accounts, app passwords, sender rights and domains.
 ///
 /// Owns     directory.db. Several processes may change it; every change is seen by the next question.
 /// Threads  safe from any thread.
@@ -80,63 +32,98 @@ class Directory {
                                                                const Options& options, const Clock& clock);
   ~Directory();
 
-  /// Who logs in with these: Denied when name or password is wrong or the account suspended, Unavailable when
-  /// that cannot be told now. An unknown name takes as long as a wrong password.
-  net::Task<Result<Account>> authenticate(net::Loop& loop, std::string name, std::string password);
+  // ---- Logging in (directory_login.cc). Denied carries the reason for the log; clients are told none.
+
+  /// Who logs in with these: Denied when name or password is wrong, or the account is suspended, Unavailable or
+  /// Exhausted when that cannot be told now. An unknown name takes as long as a wrong password. Checks that have to
+  /// be computed wait in turns between client networks.
+  net::Task<Result<Account>> authenticate(net::Loop& loop, std::string name, std::string password,
+                                          net::IpAddress client);
+  /// What SCRAM needs of `name`; made up, and always the same, when there is no such account.
+  [[nodiscard]] sasl::ScramSecrets scram_secrets(std::string_view name);
+  /// Who has proven to SCRAM that it knows the password of `proven`. Denied as above.
+  [[nodiscard]] Result<Account> login_by_scram(std::string_view name, const sasl::ScramKeys& proven,
+                                               const net::IpAddress& client);
+  /// Somebody whose name a token or a certificate has proven. Denied as above.
+  [[nodiscard]] Result<Account> login_by_name(std::string_view name);
+  /// Passwords of accounts without one of their own are asked there. Before the first login.
+  void set_backend(std::unique_ptr<PasswordBackend> backend) { backend_ = std::move(backend); }
+  /// Whether SCRAM can work for the accounts here.
+  [[nodiscard]] bool offers_scram() const { return options_.scram && backend_ == nullptr; }
+
+  // ---- Questions
+
   /// The account as it is now.
   [[nodiscard]] std::optional<Account> find(AccountId id);
-  /// What has become of an account since authenticate() gave it out. Sessions ask before each message, so that
+  /// What has become of an account since a login gave it out. Sessions ask before each message, so that
   /// a suspension, a removal or a new password ends what was begun before. Unknown: the store does not answer.
   [[nodiscard]] Standing standing(const Account& then);
-
-  /// Whether the account owns `mailbox`: its own address (with any +tag), an alias, or an address of a domain
-  /// that is its. Case does not matter: these are our own addresses.
-  [[nodiscard]] bool may_send_as(AccountId id, const mail::Mailbox& mailbox);
+  /// Whether `mailbox` is the account's: its own address (with any +tag), an alias or pattern, or one of an account
+  /// that it may send as; and whether the app password that logged in allows it.
+  [[nodiscard]] bool may_send_as(const Account& account, const mail::Mailbox& mailbox);
   /// The domain that `name` is, if we sign for it.
   [[nodiscard]] std::optional<Domain> domain(std::string_view name);
-
-  [[nodiscard]] Result<> add_account(const std::string& address, const std::string& password_hash,
-                                     AccountClass kind);
-  [[nodiscard]] Result<> set_password_hash(const std::string& address, const std::string& password_hash);
-  [[nodiscard]] Result<> set_suspended(const std::string& address, bool suspended);
-  [[nodiscard]] Result<> remove_account(const std::string& address);
   [[nodiscard]] Result<std::vector<Account>> accounts();
-  [[nodiscard]] Result<> add_alias(const std::string& address, const std::string& account);
-  [[nodiscard]] Result<> remove_alias(const std::string& address);
   [[nodiscard]] Result<std::vector<Alias>> aliases();
-  [[nodiscard]] Result<> add_domain(const Domain& domain);
-  [[nodiscard]] Result<> remove_domain(const std::string& name);
+  [[nodiscard]] Result<std::vector<Grant>> grants();
+  /// Of one account, or of all when `account` is empty.
+  [[nodiscard]] Result<std::vector<AppPassword>> app_passwords(const std::string& account);
   [[nodiscard]] Result<std::vector<Domain>> domains();
 
+  // ---- Changes
+
+  /// With a hash from elsewhere; see known_hash().
+  [[nodiscard]] Result<> add_account(const std::string& address, const std::string& password_hash,
+                                     AccountClass kind);
+  [[nodiscard]] Result<> add_account_with_password(const std::string& address, const std::string& password,
+                                                   AccountClass kind);
+  [[nodiscard]] Result<> set_password_hash(const std::string& address, const std::string& password_hash);
+  [[nodiscard]] Result<> set_password(const std::string& address, const std::string& password);
+  [[nodiscard]] Result<> set_class(const std::string& address, AccountClass kind);
+  [[nodiscard]] Result<> set_suspended(const std::string& address, bool suspended);
+  [[nodiscard]] Result<> remove_account(const std::string& address);
+  [[nodiscard]] Result<> add_alias(const std::string& address, const std::string& account);
+  /// `account` empty: of all accounts.
+  [[nodiscard]] Result<> remove_alias(const std::string& address, const std::string& account = {});
+  [[nodiscard]] Result<> add_grant(const Grant& grant);
+  [[nodiscard]] Result<> remove_grant(const Grant& grant);
+  /// The password itself, which nobody can show again. id and created are not looked at.
+  [[nodiscard]] Result<std::string> add_app_password(const AppPassword& wanted);
+  [[nodiscard]] Result<> remove_app_password(const std::string& account, const std::string& name);
+  [[nodiscard]] Result<> add_domain(const Domain& domain);
+  [[nodiscard]] Result<> remove_domain(const std::string& name);
+
  private:
-  struct Entry {
-    Account account;
-    std::string hash;
-  };
-  /// Everything at one instant; small beside the mail it lets through.
-  struct Snapshot {
-    std::unordered_map<std::string, AccountId> by_address;
-    std::unordered_map<AccountId, Entry> accounts;
-    std::unordered_map<std::string, std::unordered_set<std::int64_t>> aliases;
-    std::unordered_map<std::string, Domain> domains;
-  };
-  Directory(store::Database database, const Options& options, const Clock& clock);
+  Directory(store::Database reader, store::Database writer, const Options& options, const Clock& clock,
+            ServerSecret secret);
   [[nodiscard]] Result<std::shared_ptr<const Snapshot>> current();
-  [[nodiscard]] Result<std::shared_ptr<const Snapshot>> load();
   [[nodiscard]] Result<> change(std::string_view sql, const std::vector<std::string>& values,
                                 std::string_view missing);
+  /// Empty when SCRAM is off.
+  [[nodiscard]] Result<std::string> scram_form(const std::string& name, std::string_view password) const;
+  [[nodiscard]] Result<Account> as_account(const StoredAccount& stored) const;
+  [[nodiscard]] Result<Account> as_app_password(const Snapshot& snapshot, const StoredAppPassword& stored,
+                                                const net::IpAddress& client) const;
+  /// Replaces a weaker hash by Argon2id and adds what SCRAM needs, now that the password is known. On a pool thread.
+  void upgrade(const StoredAccount& stored, const std::string& password);
+  net::Task<Result<Account>> check_hash(net::Loop& loop, StoredAccount stored, bool exists,
+                                        std::string password, std::string lane);
+  net::Task<Result<Account>> ask_backend(net::Loop& loop, std::string name, std::string password,
+                                         net::IpAddress client);
 
-  std::mutex mutex_;
-  store::Database database_;
-  std::int64_t version_ = -1;
-  bool changed_here_ = true;
-  std::shared_ptr<const Snapshot> snapshot_;
+  const Options options_;
   const Clock& clock_;
+  const ServerSecret secret_;
+  std::mutex mutex_;
+  store::Database reader_;
+  std::int64_t version_ = -1;
+  std::shared_ptr<const Snapshot> snapshot_;
+  // A connection of its own, so that questions do not wait for a sync; what it changes, data_version() tells.
+  std::mutex writer_mutex_;
+  store::Database writer_;
   CredentialCache cache_;
+  std::unique_ptr<PasswordBackend> backend_;
   net::Offload hashing_;
 };
-
-/// `address` in lower case. Error: Malformed.
-[[nodiscard]] Result<std::string> normal_address(std::string_view address);
 
 }  // namespace postern::accounts

@@ -1,48 +1,10 @@
-#include "accounts/directory.h"
-
 #include "accounts/password.h"
-#include "dkim/key.h"
-
-#include <gtest/gtest.h>
-#include <stdlib.h>
-
-#include <filesystem>
+#include "accounts/testing/directory_fixture.h"
 
 namespace postern::accounts {
 namespace {
 
-class DirectoryTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "postern-directory-XXXXXX").string();
-    dir_ = ::mkdtemp(pattern.data());
-    directory_ = open();
-    ASSERT_TRUE(directory_->add_account("Alice@Example.org", *hash_password("right"), AccountClass::Person));
-  }
-  void TearDown() override {
-    directory_.reset();
-    std::filesystem::remove_all(dir_);
-  }
-  std::unique_ptr<Directory> open() {
-    Result<std::unique_ptr<Directory>> opened = Directory::open(dir_ + "/directory.db", {}, clock_);
-    EXPECT_TRUE(opened);
-    return *std::move(opened);
-  }
-  net::Task<> do_login(std::string name, std::string password, Result<Account>& out) {
-    out = co_await directory_->authenticate(loop_, name, password);
-    loop_.stop();
-  }
-  Result<Account> login(const std::string& name, const std::string& password) {
-    Result<Account> out = fail(Errc::Internal, "did not run");
-    loop_.spawn(do_login(name, password, out));
-    loop_.run();
-    return out;
-  }
-  std::string dir_;
-  FakeClock clock_;
-  net::Loop loop_;
-  std::unique_ptr<Directory> directory_;
-};
+using DirectoryTest = testing::DirectoryFixture;
 
 TEST_F(DirectoryTest, LogsInByNameAndPassword) {
   EXPECT_EQ(login("ALICE@example.ORG", "right")->address, "alice@example.org");
@@ -53,7 +15,7 @@ TEST_F(DirectoryTest, LogsInByNameAndPassword) {
 TEST_F(DirectoryTest, AChangeByAnotherProcessCountsAtOnceInSpiteOfTheCache) {
   EXPECT_TRUE(login("alice@example.org", "right"));
   const std::unique_ptr<Directory> other = open();
-  ASSERT_TRUE(other->set_password_hash("alice@example.org", *hash_password("new")));
+  ASSERT_TRUE(other->set_password("alice@example.org", "new"));
   EXPECT_FALSE(login("alice@example.org", "right"));
   EXPECT_TRUE(login("alice@example.org", "new"));
   ASSERT_TRUE(other->set_suspended("alice@example.org", true));
@@ -82,18 +44,18 @@ TEST_F(DirectoryTest, ImportedCryptHashesAreChecked) {
 }
 
 TEST_F(DirectoryTest, RightsFollowAddressAliasesAndDomains) {
-  ASSERT_TRUE(directory_->add_account("bob@example.org", *hash_password("x"), AccountClass::Person));
+  ASSERT_TRUE(directory_->add_account("bob@example.org", "{PLAIN}x", AccountClass::Person));
   ASSERT_TRUE(directory_->add_alias("sales@example.org", "alice@example.org"));
   ASSERT_TRUE(directory_->add_alias("*@shop.example", "alice@example.org"));
-  const AccountId alice = directory_->accounts()->at(0).id;
-  const AccountId bob = directory_->accounts()->at(1).id;
+  const Account alice = directory_->accounts()->at(0);
+  const Account bob = directory_->accounts()->at(1);
   EXPECT_TRUE(directory_->may_send_as(alice, {"Alice", "EXAMPLE.org"}));
   EXPECT_TRUE(directory_->may_send_as(alice, {"alice+news", "example.org"}));
   EXPECT_TRUE(directory_->may_send_as(alice, {"sales", "example.org"}));
   EXPECT_TRUE(directory_->may_send_as(alice, {"anything", "shop.example"}));
   EXPECT_FALSE(directory_->may_send_as(alice, {"bob", "example.org"}));
   EXPECT_FALSE(directory_->may_send_as(bob, {"sales", "example.org"}));
-  EXPECT_FALSE(directory_->may_send_as(AccountId{99}, {"alice", "example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(Account{AccountId{99}}, {"alice", "example.org"}));
   ASSERT_TRUE(directory_->add_alias("\"odd one\"@example.org", "alice@example.org"));
   EXPECT_TRUE(directory_->may_send_as(alice, {"Odd One", "example.org"}));
   EXPECT_FALSE(directory_->may_send_as(alice, {"+alice", "example.org"}));
@@ -103,11 +65,44 @@ TEST_F(DirectoryTest, RightsFollowAddressAliasesAndDomains) {
   EXPECT_FALSE(directory_->may_send_as(alice, {"sales", "example.org"}));
 }
 
+TEST_F(DirectoryTest, AnAliasOfTwoAccountsCanBeTakenFromOne) {
+  ASSERT_TRUE(directory_->add_account("bob@example.org", "{PLAIN}x", AccountClass::Person));
+  for (const char* owner : {"alice@example.org", "bob@example.org"})
+    ASSERT_TRUE(directory_->add_alias("sales@example.org", owner));
+  EXPECT_EQ(directory_->remove_alias("sales@example.org", "carol@example.org").error().code, Errc::NotFound);
+  ASSERT_TRUE(directory_->remove_alias("sales@example.org", "alice@example.org"));
+  ASSERT_EQ(directory_->aliases()->size(), 1U);
+  EXPECT_EQ(directory_->aliases()->front().account, "bob@example.org");
+}
+
+TEST_F(DirectoryTest, GrantsLetOneAccountSendAsAnother) {
+  for (const char* name : {"bob@example.org", "carol@example.org"})
+    ASSERT_TRUE(directory_->add_account(name, "{PLAIN}x", AccountClass::Person));
+  ASSERT_TRUE(directory_->add_alias("sales@example.org", "bob@example.org"));
+  ASSERT_TRUE(directory_->add_grant({"Alice@example.org", "bob@example.org"}));
+  ASSERT_TRUE(directory_->add_grant({"bob@example.org", "carol@example.org"}));
+  const Account alice = directory_->accounts()->at(0);
+  const Account bob = directory_->accounts()->at(1);
+  EXPECT_TRUE(directory_->may_send_as(alice, {"bob", "example.org"}));
+  EXPECT_TRUE(directory_->may_send_as(alice, {"sales", "example.org"})) << "all that is Bob's";
+  EXPECT_FALSE(directory_->may_send_as(bob, {"alice", "example.org"})) << "not the other way round";
+  EXPECT_FALSE(directory_->may_send_as(alice, {"carol", "example.org"})) << "grants do not add up";
+  EXPECT_EQ(directory_->grants()->size(), 2U);
+  EXPECT_EQ(directory_->add_grant({"alice@example.org", "bob@example.org"}).error().code, Errc::Denied);
+  EXPECT_EQ(directory_->add_grant({"alice@example.org", "dave@example.org"}).error().detail,
+            "no account dave@example.org");
+  EXPECT_EQ(directory_->add_grant({"alice@example.org", "alice@example.org"}).error().code, Errc::Malformed);
+  ASSERT_TRUE(directory_->remove_grant({"alice@example.org", "bob@example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"bob", "example.org"}));
+  EXPECT_EQ(directory_->remove_grant({"alice@example.org", "bob@example.org"}).error().code, Errc::NotFound);
+  ASSERT_TRUE(directory_->remove_account("carol@example.org"));
+  EXPECT_TRUE(directory_->grants()->empty());
+}
+
 TEST_F(DirectoryTest, SaysWhatIsWrong) {
-  EXPECT_EQ(directory_->add_account("alice@example.org", *hash_password("x"), AccountClass::App).error().code,
+  EXPECT_EQ(directory_->add_account("alice@example.org", "{PLAIN}x", AccountClass::App).error().code,
             Errc::Denied);
-  EXPECT_EQ(directory_->add_account("alice", *hash_password("x"), AccountClass::App).error().code,
-            Errc::Malformed);
+  EXPECT_EQ(directory_->add_account("alice", "{PLAIN}x", AccountClass::App).error().code, Errc::Malformed);
   EXPECT_EQ(directory_->remove_account("bob@example.org").error().code, Errc::NotFound);
   EXPECT_EQ(directory_->add_alias("a@b.c", "bob@example.org").error().code, Errc::NotFound);
   EXPECT_EQ(directory_->add_domain({"localhost", "s", ""}).error().code, Errc::Malformed);

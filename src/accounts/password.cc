@@ -1,20 +1,71 @@
 #include "accounts/password.h"
 
+#include "base/base64.h"
+
 #include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <memory>
+#include <optional>
 
 namespace postern::accounts {
 namespace {
 
 constexpr std::string_view kArgon = "$argon2";
+constexpr std::size_t kShortestCrypt = 20;
 
-std::string without_scheme(const std::string& hash) {
-  if (hash.empty() || hash.front() != '{') return hash;
-  const std::size_t end = hash.find('}');
-  return end == std::string::npos ? hash : hash.substr(end + 1);
+/// "{SSHA}text" in its parts; the scheme in upper case, "" when there is none.
+struct Schemed {
+  std::string scheme;
+  std::string text;
+};
+
+Schemed split_scheme(const std::string& hash) {
+  const std::size_t end = hash.starts_with('{') ? hash.find('}') : std::string::npos;
+  if (end == std::string::npos) return {{}, hash};
+  Schemed out{hash.substr(1, end - 1), hash.substr(end + 1)};
+  for (char& c : out.scheme) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return out;
+}
+
+/// A plain digest over password and salt, as LDAP servers keep it (RFC 2307 §5.3).
+struct DigestScheme {
+  const char* scheme;
+  const EVP_MD* (*digest)();
+  bool salted;
+};
+constexpr std::array kDigests{
+    DigestScheme{"SHA", EVP_sha1, false},      DigestScheme{"SSHA", EVP_sha1, true},
+    DigestScheme{"SHA256", EVP_sha256, false}, DigestScheme{"SSHA256", EVP_sha256, true},
+    DigestScheme{"SHA512", EVP_sha512, false}, DigestScheme{"SSHA512", EVP_sha512, true},
+};
+
+const DigestScheme* digest_scheme(const std::string& scheme) {
+  const auto found = std::find_if(kDigests.begin(), kDigests.end(),
+                                  [&scheme](const DigestScheme& known) { return scheme == known.scheme; });
+  return found == kDigests.end() ? nullptr : &*found;
+}
+
+bool is_digest(const DigestScheme& scheme, const std::string& base64) {
+  const Result<std::string> octets = base64_decode(base64);
+  const auto size = static_cast<std::size_t>(EVP_MD_get_size(scheme.digest()));
+  return octets && (scheme.salted ? octets->size() > size : octets->size() == size);
+}
+
+bool digest_matches(const DigestScheme& scheme, std::string_view password, const std::string& base64) {
+  const Result<std::string> octets = base64_decode(base64);
+  if (!octets || !is_digest(scheme, base64)) return false;
+  const auto size = static_cast<std::size_t>(EVP_MD_get_size(scheme.digest()));
+  const std::string input = std::string(password) + octets->substr(size);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> made{};
+  if (EVP_Digest(input.data(), input.size(), made.data(), nullptr, scheme.digest(), nullptr) != 1)
+    return false;
+  return CRYPTO_memcmp(made.data(), octets->data(), size) == 0;
 }
 
 bool crypt_matches(const std::string& password, const std::string& hash) {
@@ -23,6 +74,17 @@ bool crypt_matches(const std::string& password, const std::string& hash) {
   if (made == nullptr || made[0] == '*') return false;
   const std::string_view got(made);
   return got.size() == hash.size() && sodium_memcmp(got.data(), hash.data(), hash.size()) == 0;
+}
+
+bool is_argon(const std::string& text) {
+  return text.starts_with(kArgon) &&
+         crypto_pwhash_str_needs_rehash(text.c_str(), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                        crypto_pwhash_MEMLIMIT_INTERACTIVE) >= 0;
+}
+
+bool is_crypt(const std::string& text) {
+  return text.size() >= kShortestCrypt && text.front() == '$' &&
+         crypt_checksalt(text.c_str()) != CRYPT_SALT_INVALID;
 }
 
 }  // namespace
@@ -38,23 +100,39 @@ Result<std::string> hash_password(std::string_view password) {
 }
 
 bool password_matches(std::string_view password, const std::string& hash) {
-  const std::string bare = without_scheme(hash);
-  if (bare.starts_with(kArgon))
-    return crypto_pwhash_str_verify(bare.c_str(), password.data(), password.size()) == 0;
-  if (password.find('\0') != std::string_view::npos) return false;
-  return crypt_matches(std::string(password), bare);
+  const Schemed parts = split_scheme(hash);
+  if (const DigestScheme* digest = digest_scheme(parts.scheme))
+    return digest_matches(*digest, password, parts.text);
+  if (parts.text.starts_with(kArgon))
+    return crypto_pwhash_str_verify(parts.text.c_str(), password.data(), password.size()) == 0;
+  if (!parts.text.starts_with('$') || password.find('\0') != std::string_view::npos) return false;
+  return crypt_matches(std::string(password), parts.text);
+}
+
+Result<ImportedHash> import_hash(const std::string& hash) {
+  const Schemed parts = split_scheme(hash);
+  if ((parts.scheme == "PLAIN" || parts.scheme == "CLEARTEXT") && !parts.text.empty())
+    return ImportedHash{parts.text, true};
+  const DigestScheme* digest = digest_scheme(parts.scheme);
+  const bool known =
+      digest != nullptr ? is_digest(*digest, parts.text) : is_argon(parts.text) || is_crypt(parts.text);
+  if (known) return ImportedHash{hash, false};
+  return fail(Errc::Malformed,
+              "not a password hash that can be checked; understood are Argon2, crypt(3) ($6$, $y$, $2b$ "
+              "...), {SSHA}, "
+              "{SSHA256}, {SSHA512} and {PLAIN}");
+}
+
+bool is_outdated(const std::string& hash) {
+  return !hash.starts_with("$argon2id$") ||
+         crypto_pwhash_str_needs_rehash(hash.c_str(), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                                        crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0;
 }
 
 const std::string& nobodys_hash() {
   static const std::string hash =
       "$argon2id$v=19$m=65536,t=2,p=1$iBnCVWX0ieO3sFB7W/pmWQ$mHcfY1LD4Y5UKOsTH+RGvI+iCLy0iHWQPhruXlWJCAo";
   return hash;
-}
-
-bool known_hash(const std::string& hash) {
-  const std::string bare = without_scheme(hash);
-  if (bare.starts_with(kArgon)) return true;
-  return bare.size() >= 20 && bare.front() == '$' && crypt_checksalt(bare.c_str()) != CRYPT_SALT_INVALID;
 }
 
 }  // namespace postern::accounts

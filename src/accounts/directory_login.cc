@@ -1,0 +1,164 @@
+// Directory's answers to those who log in.
+#include "accounts/directory.h"
+#include "accounts/password.h"
+#include "base/log.h"
+
+#include <algorithm>
+
+namespace postern::accounts {
+namespace {
+
+/// What stands in place of a hash when a back end knows the password: no password matches it.
+constexpr const char* kAskBackend = "!";
+
+/// Logins wait in turns between these.
+std::string lane_of(const net::IpAddress& client) { return client.network(32, 64).text(); }
+
+}  // namespace
+
+net::Task<Result<Account>> Directory::authenticate(net::Loop& loop, std::string name, std::string password,
+                                                   net::IpAddress client) {
+  POSTERN_CO_TRY(const auto snapshot, current());
+  name = lower(name);
+  const StoredAccount* found = snapshot->account(name);
+  if (looks_like_app_password(password)) {
+    const StoredAppPassword* used = snapshot->app_password_by_digest(secret_.app_password_digest(password));
+    if (used != nullptr && found != nullptr && used->account == found->account.id)
+      co_return as_app_password(*snapshot, *used, client);
+  }
+  const bool exists = found != nullptr;
+  const bool ask_elsewhere = backend_ != nullptr && (!exists || found->hash == kAskBackend);
+  StoredAccount stored;
+  if (exists) stored = *found;
+  if (exists && cache_.contains(stored.account.id, stored.hash, password)) co_return as_account(stored);
+  if (ask_elsewhere) {
+    Result<Account> account = co_await ask_backend(loop, std::move(name), std::move(password), client);
+    co_return account;
+  }
+  Result<Account> account =
+      co_await check_hash(loop, std::move(stored), exists, std::move(password), lane_of(client));
+  co_return account;
+}
+
+net::Task<Result<Account>> Directory::check_hash(net::Loop& loop, StoredAccount stored, bool exists,
+                                                 std::string password, std::string lane) {
+  const std::string hash = exists && stored.hash != kAskBackend ? stored.hash : nobodys_hash();
+  auto job = [this, stored, exists, password, hash] {
+    const bool right = password_matches(password, hash) && exists;
+    if (right) upgrade(stored, password);
+    return right;
+  };
+  Result<bool> right = co_await hashing_.run(loop, std::move(job), std::move(lane));
+  if (!right) co_return right.error();
+  if (!exists) co_return fail(Errc::Denied, "unknown account");
+  if (!*right) co_return fail(Errc::Denied, "wrong password");
+  // The hash may have become another one meanwhile, by upgrade() or by an operator: as it is now counts.
+  POSTERN_CO_TRY(const auto snapshot, current());
+  const StoredAccount* now = snapshot->account(stored.account.id);
+  if (now == nullptr || now->account.credential != stored.account.credential)
+    co_return fail(Errc::Denied, "the password was changed meanwhile");
+  cache_.remember(now->account.id, now->hash, password);
+  co_return as_account(*now);
+}
+
+void Directory::upgrade(const StoredAccount& stored, const std::string& password) {
+  const bool hash_is_old = is_outdated(stored.hash);
+  const bool scram_is_missing = options_.scram && !stored.scram;
+  if (stored.account.suspended || (!hash_is_old && !scram_is_missing)) return;
+  const Result<std::string> hash = hash_is_old ? hash_password(password) : Result<std::string>(stored.hash);
+  const Result<std::string> scram = scram_form(stored.account.address, password);
+  if (!hash || !scram) return;  // no memory now: at the next login
+  // Only what was checked is replaced: a password that was changed meanwhile stays changed.
+  const Result<> done = change("UPDATE accounts SET hash=?3, scram=?4 WHERE address=?1 AND hash=?2",
+                               {stored.account.address, stored.hash, *hash, *scram}, "");
+  if (!done && done.error().code != Errc::NotFound) {
+    log::Event(log::Level::Warning, "accounts.upgrade_failed")
+        .with("account", stored.account.address)
+        .with("why", done.error().detail);
+  } else if (done && hash_is_old) {
+    log::Event(log::Level::Info, "accounts.hash_upgraded").with("account", stored.account.address);
+  }
+}
+
+net::Task<Result<Account>> Directory::ask_backend(net::Loop& loop, std::string name, std::string password,
+                                                  net::IpAddress client) {
+  if (!normal_address(name)) co_return fail(Errc::Denied, "not an address");
+  const Result<> right = co_await backend_->check(loop, name, password, client);
+  if (!right) co_return right.error();
+  POSTERN_CO_TRY(auto snapshot, current());
+  if (snapshot->account(name) == nullptr) {
+    // The first login makes the account: limits, history and rights need somebody to belong to.
+    const std::string domain = name.substr(name.rfind('@') + 1);
+    if (snapshot->domain(domain) == nullptr) co_return fail(Errc::Denied, "we do not send for " + domain);
+    const Result<> added =
+        change("INSERT OR IGNORE INTO accounts(address,hash) VALUES(?,?)", {name, kAskBackend}, name);
+    if (!added && added.error().code != Errc::NotFound) co_return added.error();
+    POSTERN_CO_TRY(snapshot, current());
+  }
+  const StoredAccount* stored = snapshot->account(name);
+  if (stored == nullptr) co_return fail(Errc::Denied, "the account was removed meanwhile");
+  cache_.remember(stored->account.id, stored->hash, password);
+  co_return as_account(*stored);
+}
+
+sasl::ScramSecrets Directory::scram_secrets(std::string_view name) {
+  const std::string normal = lower(name);
+  sasl::ScramSecrets secrets{secret_.scram_salt(normal), kScramIterations, {}};
+  const Result<std::shared_ptr<const Snapshot>> snapshot = current();
+  const StoredAccount* stored = snapshot ? (*snapshot)->account(normal) : nullptr;
+  if (stored == nullptr) return secrets;
+  if (stored->scram) secrets.keys.push_back(*stored->scram);
+  for (const StoredAppPassword* one : (*snapshot)->app_passwords_of(stored->account.id)) {
+    if (one->scram) secrets.keys.push_back(*one->scram);
+  }
+  return secrets;
+}
+
+Result<Account> Directory::login_by_scram(std::string_view name, const sasl::ScramKeys& proven,
+                                          const net::IpAddress& client) {
+  POSTERN_TRY(const auto snapshot, current());
+  const StoredAccount* stored = snapshot->account(lower(name));
+  if (stored == nullptr) return fail(Errc::Denied, "unknown account");
+  if (stored->scram == proven) return as_account(*stored);
+  for (const StoredAppPassword* one : snapshot->app_passwords_of(stored->account.id)) {
+    if (one->scram == proven) return as_app_password(*snapshot, *one, client);
+  }
+  return fail(Errc::Denied, "the password was changed meanwhile");
+}
+
+Result<Account> Directory::login_by_name(std::string_view name) {
+  POSTERN_TRY(const auto snapshot, current());
+  const StoredAccount* stored = snapshot->account(lower(name));
+  if (stored == nullptr) return fail(Errc::Denied, "unknown account");
+  POSTERN_TRY(Account account, as_account(*stored));
+  account.by_password = false;
+  return account;
+}
+
+Result<Account> Directory::as_account(const StoredAccount& stored) const {
+  if (stored.account.suspended) return fail(Errc::Denied, "account suspended");
+  return stored.account;
+}
+
+Result<Account> Directory::as_app_password(const Snapshot& snapshot, const StoredAppPassword& stored,
+                                           const net::IpAddress& client) const {
+  const AppPassword& shown = stored.shown;
+  const std::string what = "app password " + shown.name;
+  if (shown.expires && *shown.expires <= clock_.now()) return fail(Errc::Denied, what + " has expired");
+  const bool from_here = shown.networks.empty() || std::any_of(shown.networks.begin(), shown.networks.end(),
+                                                               [&client](const net::Network& network) {
+                                                                 return network.contains(client);
+                                                               });
+  if (!from_here) return fail(Errc::Denied, what + " may not be used from this network");
+  const StoredAccount* owner = snapshot.account(stored.account);
+  if (owner == nullptr) return fail(Errc::Denied, "unknown account");
+  POSTERN_TRY(Account account, as_account(*owner));
+  account.app_password = shown.id;
+  if (shown.kind) {
+    account.kind = *shown.kind;
+    account.budget = AccountId{-shown.id};  // what a program sends does not use up the person's limits
+  }
+  return account;
+}
+
+}  // namespace postern::accounts

@@ -1,0 +1,162 @@
+#include "accounts/ldap_backend.h"
+
+#include <ldap.h>
+
+#include <fstream>
+#include <string_view>
+
+namespace postern::accounts {
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
+std::string escape(std::string_view text, std::string_view special) {
+  std::string out;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet < ' ' || octet == 127 || special.find(c) != std::string_view::npos) {
+      out += '\\';
+      out += kHex[octet >> 4U];
+      out += kHex[octet & 15U];
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string filled(const std::string& pattern, const std::string& name,
+                   std::string (*escaped)(std::string_view)) {
+  const std::size_t at = name.rfind('@');
+  std::string out;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '%' || i + 1 == pattern.size()) {
+      out += pattern[i];
+      continue;
+    }
+    switch (pattern[++i]) {
+      case 's':
+        out += escaped(name);
+        break;
+      case 'u':
+        out += escaped(name.substr(0, at));
+        break;
+      case 'd':
+        out += escaped(name.substr(at + 1));
+        break;
+      default:
+        out += pattern[i];
+    }
+  }
+  return out;
+}
+
+struct Unbind {
+  void operator()(LDAP* ldap) const { ldap_unbind_ext_s(ldap, nullptr, nullptr); }
+};
+using Connection = std::unique_ptr<LDAP, Unbind>;
+
+Error error_of(int code) {
+  const std::string text = std::string("ldap: ") + ldap_err2string(code);
+  return fail(
+      code == LDAP_INVALID_CREDENTIALS || code == LDAP_NO_SUCH_OBJECT ? Errc::Denied : Errc::Unavailable,
+      text);
+}
+
+Result<Connection> connect(const LdapOptions& options) {
+  LDAP* made = nullptr;
+  if (const int code = ldap_initialize(&made, options.url.c_str()); code != LDAP_SUCCESS)
+    return error_of(code);
+  Connection connection(made);
+  const int version = LDAP_VERSION3;
+  const timeval limit{static_cast<time_t>(options.timeout.count()), 0};
+  const int demand = LDAP_OPT_X_TLS_DEMAND;
+  const int fresh_context = 0;
+  ldap_set_option(made, LDAP_OPT_PROTOCOL_VERSION, &version);
+  ldap_set_option(made, LDAP_OPT_NETWORK_TIMEOUT, &limit);
+  ldap_set_option(made, LDAP_OPT_TIMEOUT, &limit);
+  ldap_set_option(made, LDAP_OPT_REFERRALS,
+                  LDAP_OPT_OFF);  // a password goes to the server that was named only
+  ldap_set_option(made, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
+  if (!options.ca_file.empty()) ldap_set_option(made, LDAP_OPT_X_TLS_CACERTFILE, options.ca_file.c_str());
+  ldap_set_option(made, LDAP_OPT_X_TLS_NEWCTX, &fresh_context);
+  if (options.starttls) {
+    if (const int code = ldap_start_tls_s(made, nullptr, nullptr); code != LDAP_SUCCESS)
+      return error_of(code);
+  }
+  return connection;
+}
+
+Result<> bind_to(LDAP* ldap, const std::string& dn, const std::string& password) {
+  berval secret{static_cast<ber_len_t>(password.size()), const_cast<char*>(password.data())};
+  const int code = ldap_sasl_bind_s(ldap, dn.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, nullptr);
+  if (code != LDAP_SUCCESS) return error_of(code);
+  return {};
+}
+
+Result<std::string> find_dn(LDAP* ldap, const LdapOptions& options, const std::string& filter) {
+  char no_attributes[] = LDAP_NO_ATTRS;  // NOLINT: as the API wants it
+  char* attributes[] = {no_attributes, nullptr};
+  timeval limit{static_cast<time_t>(options.timeout.count()), 0};
+  LDAPMessage* found = nullptr;
+  const int code = ldap_search_ext_s(ldap, options.search_base.c_str(), LDAP_SCOPE_SUBTREE, filter.c_str(),
+                                     attributes, 0, nullptr, nullptr, &limit, 2, &found);
+  const std::unique_ptr<LDAPMessage, decltype(&ldap_msgfree)> owned(found, ldap_msgfree);
+  if (code != LDAP_SUCCESS && code != LDAP_SIZELIMIT_EXCEEDED) return error_of(code);
+  if (ldap_count_entries(ldap, found) != 1) return fail(Errc::Denied, "not exactly one entry matches");
+  char* dn = ldap_get_dn(ldap, ldap_first_entry(ldap, found));
+  if (dn == nullptr) return fail(Errc::Unavailable, "ldap: an entry without a name");
+  std::string out(dn);
+  ldap_memfree(dn);
+  return out;
+}
+
+}  // namespace
+
+std::string ldap_dn_escape(std::string_view text) { return escape(text, "\\,+\"<>;=#* "); }
+std::string ldap_filter_escape(std::string_view text) { return escape(text, "\\*()"); }
+
+Result<std::unique_ptr<LdapBackend>> LdapBackend::create(const LdapOptions& options) {
+  if (options.bind_dn.empty() && options.search_base.empty())
+    return fail(Errc::Malformed, "ldap: either bind_dn or search_base is required");
+  const bool secret =
+      options.url.starts_with("ldaps://") || options.url.starts_with("ldapi://") || options.starttls;
+  if (!secret && !options.allow_clear)
+    return fail(Errc::Malformed,
+                "ldap.url: " + options.url + " would carry passwords in clear; use ldaps:// or starttls");
+  std::string password;
+  if (!options.search_password_file.empty()) {
+    std::ifstream file(options.search_password_file);
+    if (!std::getline(file, password) || password.empty())
+      return fail(Errc::NotFound,
+                  "ldap.search_password_file: cannot read a password from " + options.search_password_file);
+  }
+  return std::unique_ptr<LdapBackend>(new LdapBackend(options, std::move(password)));
+}
+
+Result<> LdapBackend::bind_as(const std::string& name, const std::string& password) const {
+  POSTERN_TRY(const Connection connection, connect(options_));
+  std::string dn;
+  if (options_.bind_dn.empty()) {
+    const Result<> searcher = bind_to(connection.get(), options_.search_dn, search_password_);
+    if (!searcher) return fail(Errc::Unavailable, "ldap: the search account: " + searcher.error().detail);
+    POSTERN_TRY(
+        dn, find_dn(connection.get(), options_, filled(options_.search_filter, name, ldap_filter_escape)));
+  } else {
+    dn = filled(options_.bind_dn, name, ldap_dn_escape);
+  }
+  return bind_to(connection.get(), dn, password);
+}
+
+net::Task<Result<>> LdapBackend::check(net::Loop& loop, std::string name, std::string password,
+                                       net::IpAddress client) {
+  // RFC 4513 §5.1.2: a bind without password succeeds, and proves nothing.
+  if (password.empty() || password.find('\0') != std::string::npos)
+    co_return fail(Errc::Denied, "no password");
+  auto job = [this, name, password] { return bind_as(name, password); };
+  Result<Result<>> done = co_await threads_.run(loop, std::move(job), client.network(32, 64).text());
+  if (!done) co_return done.error();
+  co_return *std::move(done);
+}
+
+}  // namespace postern::accounts
