@@ -60,7 +60,7 @@ std::optional<Refusal> IncomingMessage::check_rights(const mail::Header& header)
       return Refusal{Refusal::Why::BadContent, "the Sender field does not hold one valid address"};
   }
   for (const mail::Mailbox& box : *from) {
-    if (!services_.directory.may_send_as(facts_.account.id, box)) {
+    if (!services_.directory.may_send_as(facts_.account, box)) {
       return Refusal{Refusal::Why::NotYourFrom, facts_.account.address + " may not send as " + box.text()};
     }
   }
@@ -135,7 +135,7 @@ net::Task<Accepted> IncomingMessage::finish() {
   if (standing != accounts::Standing::Good) co_return Refusal{Refusal::Why::Suspended, to_string(standing)};
   const auto kind = static_cast<std::size_t>(facts_.account.kind);
   const std::uint64_t recipients = facts_.envelope.recipients.size();
-  const guard::Verdict verdict = services_.limits.check(facts_.account.id, kind, recipients);
+  const guard::Verdict verdict = services_.limits.check(facts_.account.budget, kind, recipients);
   if (!verdict.accepted) co_return Refusal{Refusal::Why::OverLimit, verdict.reason};
 
   queue::NewMessage message{.id = id_,
@@ -149,7 +149,7 @@ net::Task<Accepted> IncomingMessage::finish() {
                             .smtputf8 = needs_smtputf8()};
   Result<queue::Receipt> receipt = co_await draft_->commit(std::move(message));
   if (!receipt) co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
-  services_.limits.record(facts_.account.id, kind, recipients);
+  services_.limits.record(facts_.account.budget, kind, recipients);
   record_accepted();
   co_return *receipt;
 }

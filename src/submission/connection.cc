@@ -16,21 +16,24 @@ constexpr std::size_t kMaxResponse = 12288;  // RFC 4954 §4
 constexpr std::size_t kMaxTextLine = 998;    // RFC 5322 §2.1.1
 constexpr unsigned char kTlsHandshake = 22;  // the record type of a ClientHello (RFC 8446 §5.1)
 
-class DirectoryPolicy final : public Policy {
+class ConnectionPolicy final : public Policy {
  public:
-  explicit DirectoryPolicy(const Services& services) : services_(services) {}
+  ConnectionPolicy(const Services& services, const net::Stream& stream)
+      : services_(services), stream_(stream) {}
   bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override {
-    return services_.directory.may_send_as(account.id, {path.unquoted_local(), path.domain});
+    return services_.directory.may_send_as(account, {path.unquoted_local(), path.domain});
   }
   accounts::Standing standing(const accounts::Account& account) override {
     return services_.directory.standing(account);
   }
   guard::Verdict check_limits(const accounts::Account& account, std::size_t recipients) override {
-    return services_.limits.check(account.id, static_cast<std::size_t>(account.kind), recipients);
+    return services_.limits.check(account.budget, static_cast<std::size_t>(account.kind), recipients);
   }
+  sasl::Environment environment() override { return services_.logins.environment(stream_); }
 
  private:
   const Services& services_;
+  const net::Stream& stream_;
 };
 
 /// One client's conversation: reads lines, asks the session, writes what it says.
@@ -40,7 +43,7 @@ class Connection {
       : client_(client),
         stream_(client.stream),
         services_(services),
-        policy_(services),
+        policy_(services, stream_),
         id_{make_id(services.clock.now().time_since_epoch().count())},
         session_(services.options, services.hostname, policy_,
                  mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None, services.tls != nullptr),
@@ -163,36 +166,20 @@ class Connection {
   }
 
   net::Task<Step> check_login() {
-    const net::IpAddress client = stream_.peer().ip;
-    const std::string name = session_.claim().authcid;
-    const std::string password = session_.claim().password;
-    if (!services_.lockout.check(client, name).accepted) {
-      log_login("submission.auth_locked", name, "locked out");
-      co_return session_.login_failed(replies::auth_locked());
+    Logins::Client client{stream_.peer().ip, id_, tls_.cipher};
+    Logins::Outcome outcome =
+        co_await services_.logins.check(stream_.loop(), session_.claim(), std::move(client));
+    if (auto* account = std::get_if<accounts::Account>(&outcome))
+      co_return session_.logged_in(std::move(*account));
+    switch (std::get<Logins::Refusal>(outcome)) {
+      case Logins::Refusal::Wrong:
+        co_return session_.login_refused(replies::bad_credentials());
+      case Logins::Refusal::Locked:
+        co_return session_.login_refused(replies::auth_locked());
+      case Logins::Refusal::Unavailable:
+        co_return session_.login_refused(replies::auth_unavailable());
     }
-    Result<accounts::Account> account =
-        co_await services_.directory.authenticate(stream_.loop(), name, password);
-    if (account) {
-      services_.lockout.succeeded(client, name);
-      log_login("submission.auth_ok", name, "");
-      co_return session_.logged_in(*std::move(account));
-    }
-    if (account.error().code != Errc::Denied) {
-      log_login("submission.auth_unavailable", name, account.error().detail);
-      co_return session_.login_failed(replies::auth_unavailable());
-    }
-    services_.lockout.failed(client, name);
-    log_login("submission.auth_failed", name, account.error().detail);
     co_return session_.login_failed(replies::bad_credentials());
-  }
-
-  void log_login(const char* event, const std::string& name, const std::string& why) const {
-    log::Event line(log::Level::Info, event);
-    line.with("session_id", id_)
-        .with("client", stream_.peer().ip.text())
-        .with("account", name)
-        .with("tls", tls_.cipher);
-    if (!why.empty()) line.with("why", why);
   }
 
   net::Task<Result<Step>> receive_message() {
@@ -242,7 +229,7 @@ class Connection {
   Client& client_;
   net::Stream& stream_;
   const Services& services_;
-  DirectoryPolicy policy_;
+  ConnectionPolicy policy_;
   const SessionId id_;
   Session session_;
   const Mode mode_;

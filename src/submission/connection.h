@@ -1,9 +1,10 @@
 #pragma once
 
-#include "guard/lockout.h"
+#include "guard/limits.h"
 #include "intake/pipeline.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "submission/login.h"
 #include "submission/options.h"
 
 #include <memory>
@@ -23,8 +24,8 @@ struct Services {
   const Clock& clock;
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate; then no mail is taken
   accounts::Directory& directory;
+  Logins& logins;
   guard::Limits& limits;
-  guard::Lockout& lockout;
   queue::Queue& queue;
   const intake::Services& intake;
 };

@@ -1,7 +1,6 @@
 #include "submission/replies.h"
 
 #include "base/base64.h"
-#include "sasl/mechanism.h"
 
 namespace postern::submission::replies {
 namespace {
@@ -22,13 +21,14 @@ std::string shown(std::string_view text) {
 
 Reply banner(std::string_view hostname) { return make(220, {}, std::string(hostname) + " ESMTP Postern"); }
 
-Reply ehlo(std::string_view hostname, bool offer_starttls, bool offer_auth, std::uint64_t max_message) {
+Reply ehlo(std::string_view hostname, bool offer_starttls, std::string_view mechanisms,
+           std::uint64_t max_message) {
   Reply reply = make(250, {}, std::string(hostname));
   for (const char* keyword : {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN"})
     reply.lines.emplace_back(keyword);
   reply.lines.push_back("SIZE " + std::to_string(max_message));
   if (offer_starttls) reply.lines.emplace_back("STARTTLS");
-  if (offer_auth) reply.lines.push_back("AUTH " + std::string(sasl::mechanism_names()));
+  if (!mechanisms.empty()) reply.lines.push_back("AUTH " + std::string(mechanisms));
   return reply;
 }
 

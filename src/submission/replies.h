@@ -16,7 +16,7 @@ namespace postern::submission::replies {
 using smtp::Reply;
 
 [[nodiscard]] Reply banner(std::string_view hostname);
-[[nodiscard]] Reply ehlo(std::string_view hostname, bool offer_starttls, bool offer_auth,
+[[nodiscard]] Reply ehlo(std::string_view hostname, bool offer_starttls, std::string_view mechanisms,
                          std::uint64_t max_message);
 [[nodiscard]] Reply helo(std::string_view hostname);
 [[nodiscard]] Reply ok();

@@ -83,7 +83,8 @@ Step Session::on(const smtp::Ehlo& ehlo) {
   helo_ = ehlo.domain;
   esmtp_ = true;
   const bool tls = tls_ == Tls::Active;
-  return {replies::ehlo(hostname_, !tls && tls_available_, tls, options_.max_message.count)};
+  const std::string mechanisms = tls ? sasl::mechanism_names(policy_.environment()) : "";
+  return {replies::ehlo(hostname_, !tls && tls_available_, mechanisms, options_.max_message.count)};
 }
 
 Step Session::on(const smtp::Helo& helo) {
@@ -102,7 +103,7 @@ Step Session::on(const smtp::StartTls&) {
 
 Step Session::on(const smtp::Auth& auth) {
   if (account_) return {replies::already_authenticated()};
-  mechanism_ = sasl::make_mechanism(auth.mechanism);
+  mechanism_ = sasl::make_mechanism(auth.mechanism, policy_.environment());
   if (!mechanism_) return {replies::auth_unknown_mechanism()};
   if (!auth.initial_response) return {replies::challenge(mechanism_->first_challenge()), Next::ReadResponse};
   return on_response(
@@ -111,6 +112,7 @@ Step Session::on(const smtp::Auth& auth) {
 
 Step Session::on_response(std::string_view line) {
   if (line == "*") return login_failed(replies::auth_cancelled());
+  if (login_ends_well_ || login_ends_badly_) return on_last_response(line);
   const Result<std::string> octets = base64_decode(line);
   if (!octets) return login_failed(replies::auth_bad_base64());
   return apply(mechanism_->on_response(*octets));
@@ -122,23 +124,43 @@ Step Session::apply(sasl::Step step) {
   if (auto* challenge = std::get_if<sasl::Challenge>(&step))
     return {replies::challenge(challenge->octets), Next::ReadResponse};
   if (std::holds_alternative<sasl::Failed>(step)) return login_failed(replies::bad_credentials());
-  claim_ = std::get<sasl::Credentials>(std::move(step));
+  claim_ = std::get<sasl::Claim>(std::move(step));
   // RFC 4616 §2: acting as somebody else needs a permission that nobody has.
-  if (!claim_.authzid.empty() && !smtp::iequals(claim_.authzid, claim_.authcid))
-    return login_failed(replies::bad_credentials());
+  if (sasl::asks_for_another(claim_)) return login_failed(replies::bad_credentials());
   return {{}, Next::CheckLogin};
 }
 
-Step Session::logged_in(accounts::Account account) {
+Step Session::on_last_response(std::string_view line) {
+  if (login_ends_badly_) return login_failed(*std::exchange(login_ends_badly_, std::nullopt));
+  if (!line.empty()) return login_failed(replies::bad_credentials());
   mechanism_.reset();
+  account_ = std::exchange(login_ends_well_, std::nullopt);
+  return {replies::logged_in(), Next::Read};
+}
+
+Step Session::logged_in(accounts::Account account) {
   claim_ = {};
+  if (const std::string proof = mechanism_->success_data(); !proof.empty()) {
+    login_ends_well_ = std::move(account);
+    return {replies::challenge(proof), Next::ReadResponse};
+  }
+  mechanism_.reset();
   account_ = std::move(account);
   return {replies::logged_in(), Next::Read};
+}
+
+Step Session::login_refused(smtp::Reply reply) {
+  const std::string why = mechanism_->failure_data();
+  if (why.empty()) return login_failed(reply);
+  login_ends_badly_ = std::move(reply);
+  return {replies::challenge(why), Next::ReadResponse};
 }
 
 Step Session::login_failed(const smtp::Reply& reply) {
   mechanism_.reset();
   claim_ = {};
+  login_ends_well_.reset();
+  login_ends_badly_.reset();
   if (++auth_failures_ >= options_.max_auth_failures) return {replies::too_many_errors(), Next::Close};
   return {reply, Next::Read};
 }

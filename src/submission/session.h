@@ -29,6 +29,8 @@ class Policy {
   /// Whether the account may go on with a message of `recipients` recipients.
   [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account,
                                                     std::size_t recipients) = 0;
+  /// What the mechanisms of this connection need; asked for under TLS only.
+  [[nodiscard]] virtual sasl::Environment environment() = 0;
 };
 
 /// What the connection does after sending `reply`.
@@ -36,7 +38,7 @@ enum class Next {
   Read,          ///< read the next command
   ReadResponse,  ///< read a line of the AUTH exchange
   StartTls,      ///< begin the handshake, then tls_started()
-  CheckLogin,    ///< ask the directory about claim(), then logged_in() or login_failed()
+  CheckLogin,    ///< check claim(), then logged_in(), login_refused() or login_failed()
   ReceiveData,   ///< read the message, then data_done()
   Close,
 };
@@ -62,8 +64,11 @@ class Session {
 
   /// Forgets everything learned in clear (RFC 3207 §4.2).
   void tls_started();
-  [[nodiscard]] const sasl::Credentials& claim() const { return claim_; }
+  [[nodiscard]] const sasl::Claim& claim() const { return claim_; }
   [[nodiscard]] Step logged_in(accounts::Account account);
+  /// The claim was looked at and is wrong; the mechanism may have something to say to that.
+  [[nodiscard]] Step login_refused(smtp::Reply reply);
+  /// The exchange ends here, without a look at the claim.
   [[nodiscard]] Step login_failed(const smtp::Reply& reply);
   /// The transaction is over, whatever came of it; the reply is the connection's.
   void data_done();
@@ -92,6 +97,8 @@ class Session {
   [[nodiscard]] Step on(const smtp::Help&);
   [[nodiscard]] Step on(const smtp::NotOffered&);
   [[nodiscard]] Step apply(sasl::Step step);
+  /// The client's answer to what a mechanism had to say at its end.
+  [[nodiscard]] Step on_last_response(std::string_view line);
   void reset_transaction();
 
   const Options& options_;
@@ -106,7 +113,10 @@ class Session {
   smtp::Envelope envelope_;
   std::optional<accounts::Account> account_;
   std::unique_ptr<sasl::Mechanism> mechanism_;
-  sasl::Credentials claim_;
+  sasl::Claim claim_;
+  /// A login that is right or wrong already, while the mechanism's last word awaits its answer.
+  std::optional<accounts::Account> login_ends_well_;
+  std::optional<smtp::Reply> login_ends_badly_;
   std::uint32_t errors_ = 0;
   std::uint32_t auth_failures_ = 0;
 };

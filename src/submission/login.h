@@ -1,0 +1,49 @@
+#pragma once
+
+#include "accounts/directory.h"
+#include "base/ids.h"
+#include "guard/lockout.h"
+#include "net/stream.h"
+#include "oauth/token_verifier.h"
+#include "sasl/mechanism.h"
+
+#include <string>
+#include <variant>
+
+namespace postern::submission {
+
+/// Checks what clients claim to be: lock-outs first, then whoever can tell, then the log.
+/// Threads  safe from any loop. Borrows what it is given.
+class Logins {
+ public:
+  /// `tokens` may be nullptr: then there is no OAuth.
+  Logins(accounts::Directory& directory, guard::Lockout& lockout, oauth::TokenVerifier* tokens)
+      : directory_(directory), lockout_(lockout), tokens_(tokens) {}
+
+  struct Client {
+    net::IpAddress ip;
+    SessionId session;
+    std::string tls_cipher;
+  };
+  /// Wrong says no more than that, whatever is wrong: names cannot be found out by trying.
+  enum class Refusal { Wrong, Locked, Unavailable };
+  using Outcome = std::variant<accounts::Account, Refusal>;
+  net::Task<Outcome> check(net::Loop& loop, sasl::Claim claim, Client client);
+
+  /// What the mechanisms need on a connection that is under TLS. Borrows `stream`.
+  [[nodiscard]] sasl::Environment environment(const net::Stream& stream);
+
+ private:
+  /// Denied: wrong; anything else: it cannot be told now.
+  net::Task<Result<accounts::Account>> verify(net::Loop& loop, const sasl::Claim& claim,
+                                              net::IpAddress client);
+  net::Task<Result<accounts::Account>> verify_token(net::Loop& loop, const sasl::TokenClaim& claim);
+  static void write_log(const char* event, const Client& client, const std::string& name,
+                        const std::string& why);
+
+  accounts::Directory& directory_;
+  guard::Lockout& lockout_;
+  oauth::TokenVerifier* const tokens_;
+};
+
+}  // namespace postern::submission
