@@ -56,9 +56,9 @@ Result<> make_account(DevSetup& setup) {
   std::ifstream(password_file) >> setup.password;
   if (setup.password.empty()) {
     setup.password = id_text(make_id(clock.now().time_since_epoch().count()));
-    POSTERN_TRY(const std::string hash, accounts::hash_password(setup.password));
-    const Result<> added = directory->add_account(kAccount, hash, accounts::AccountClass::Person);
-    if (!added) POSTERN_CHECK(directory->set_password_hash(kAccount, hash));
+    const Result<> added =
+        directory->add_account_with_password(kAccount, setup.password, accounts::AccountClass::Person);
+    if (!added) POSTERN_CHECK(directory->set_password(kAccount, setup.password));
     POSTERN_CHECK(write_private(password_file, setup.password + "\n"));
   }
   return {};

@@ -11,6 +11,8 @@ int main(int argc, char** argv) {
   add_serve_commands(app, context);
   add_domain_commands(app, context);
   add_account_commands(app, context);
+  add_app_password_commands(app, context);
+  add_sender_commands(app, context);
   add_queue_commands(app, context);
   add_sandbox_commands(app, context);
   add_config_commands(app, context);

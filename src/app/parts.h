@@ -57,6 +57,9 @@ struct Parts {
   // Taking mail.
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate is configured
   std::optional<intake::Services> intake;
+  net::SystemAddressLookup lookup;
+  std::unique_ptr<oauth::TokenVerifier> tokens;  ///< nullptr: no OAuth
+  std::optional<submission::Logins> logins;
   std::optional<submission::Services> submission;
   submission::ConnectionCount connections{config.submission};
 

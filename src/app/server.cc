@@ -1,6 +1,7 @@
 #include "app/server.h"
 
 #include "app/listeners.h"
+#include "app/logins.h"
 #include "app/parts.h"
 #include "app/reload.h"
 #include "app/service_manager.h"
@@ -61,7 +62,7 @@ void build_submission(Parts& parts) {
       *parts.history,
       config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop});
   parts.submission.emplace(submission::Services{config.submission, config.hostname, parts.clock, parts.tls,
-                                                *parts.directory, *parts.limits, *parts.lockout, *parts.queue,
+                                                *parts.directory, *parts.logins, *parts.limits, *parts.queue,
                                                 *parts.intake});
 }
 
@@ -140,6 +141,7 @@ Result<> build(Parts& parts) {
   POSTERN_CHECK(lock_data_directory(parts));
   POSTERN_CHECK(open_stores(parts));
   POSTERN_CHECK(build_guard(parts));
+  POSTERN_CHECK(build_logins(parts));
   POSTERN_CHECK(load_certificates(parts));
   build_submission(parts);
   POSTERN_CHECK(build_workers(parts));

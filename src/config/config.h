@@ -1,6 +1,8 @@
 #pragma once
 
 #include "accounts/directory.h"
+#include "accounts/dovecot_backend.h"
+#include "accounts/ldap_backend.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "delivery/options.h"
@@ -8,6 +10,7 @@
 #include "guard/limits.h"
 #include "guard/lockout.h"
 #include "intake/pipeline.h"
+#include "oauth/token_verifier.h"
 #include "queue/sqlite_queue.h"
 #include "submission/options.h"
 
@@ -93,6 +96,9 @@ struct Config {
   Tls tls;
   Log log;
   accounts::Options accounts;
+  accounts::LdapOptions ldap;
+  accounts::DovecotOptions dovecot;
+  oauth::Options oauth;
   guard::LockoutOptions lockout;
   dns::Options dns;
   queue::Options queue;

@@ -17,6 +17,9 @@ void for_each_table(AnyConfig& config, Visit&& visit) {
   visit("tls", config.tls);
   visit("log", config.log);
   visit("accounts", config.accounts);
+  visit("ldap", config.ldap);
+  visit("dovecot", config.dovecot);
+  visit("oauth", config.oauth);
   visit("lockout", config.lockout);
   visit("submission", config.submission);
   visit("intake", config.intake);

@@ -46,6 +46,12 @@ std::string json_text(std::string_view text) {
   return out + '"';
 }
 
+std::string json_list(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : ",") + json_text(text);
+  return '[' + out + ']';
+}
+
 std::string shown(TimePoint when) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace postern::app::cli {
 
@@ -36,11 +37,18 @@ void report(Context& context, const Result<>& outcome);
 /// The first line of standard input, without echo on a terminal. Error: Malformed when it is empty.
 [[nodiscard]] Result<std::string> read_password();
 
+/// ["a","b"]
+[[nodiscard]] std::string json_list(const std::vector<std::string>& texts);
+/// NotFound, naming the nearest of `names`.
+[[nodiscard]] Error no_account(const std::string& address, const std::vector<std::string>& names);
+
 void add_account_commands(CLI::App& app, Context& context);
+void add_app_password_commands(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
 void add_domain_commands(CLI::App& app, Context& context);
 void add_queue_commands(CLI::App& app, Context& context);
 void add_sandbox_commands(CLI::App& app, Context& context);
+void add_sender_commands(CLI::App& app, Context& context);
 void add_serve_commands(CLI::App& app, Context& context);
 
 }  // namespace postern::app::cli
