@@ -1,4 +1,4 @@
-// One mail through nodemailer: node send_with_nodemailer.js PORT IMPLICIT CA USER PASSWORD TO
+// One mail through nodemailer: node nodemailer.js PORT IMPLICIT CA USER PASSWORD TO
 const fs = require('fs');
 const nodemailer = require('nodemailer');
 const [port, implicit, ca, user, pass, to] = process.argv.slice(2);
