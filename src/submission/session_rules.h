@@ -31,7 +31,8 @@ inline constexpr std::array kRules{
     Rule{smtp::Verb::Quit, kAnyPhase, false, false},
     Rule{smtp::Verb::Rset, kAnyPhase, false, false},
     Rule{smtp::Verb::Help, kAnyPhase, false, false},
-    Rule{smtp::Verb::StartTls, static_cast<std::uint8_t>(Phase::Greeted), false, false},
+    // Also before EHLO: gsasl does so, Postfix bears it, and nothing from before survives anyway.
+    Rule{smtp::Verb::StartTls, Phase::Connected | Phase::Greeted, false, false},
     Rule{smtp::Verb::Auth, static_cast<std::uint8_t>(Phase::Greeted), true, false},
     Rule{smtp::Verb::Vrfy, kAnyPhase, true, true},
     Rule{smtp::Verb::Mail, static_cast<std::uint8_t>(Phase::Greeted), true, true},

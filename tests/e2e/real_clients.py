@@ -100,7 +100,7 @@ def jakarta_mail(postern, implicit, to):
     if not store.exists():
         run(["keytool", "-importcert", "-noprompt", "-alias", "postern", "-file", postern.ca, "-keystore", store,
              "-storepass", "changeit"])
-    jars = ":".join(f"/usr/share/java/{name}.jar" for name in ("jakarta.mail", "jakarta.activation"))
+    jars = ":".join(f"/usr/share/java/{name}.jar" for name in ("jakarta-mail", "jakarta-activation"))
     run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", jars, CLIENTS / "JakartaMail.java", port(postern, implicit),
          flag(implicit), store, ADDRESS, PASSWORD, to])
 
@@ -119,7 +119,8 @@ def mutt(postern, implicit, to):
     scheme = "smtps" if implicit else "smtp"
     rc.write_text(f'set smtp_url="{scheme}://{ADDRESS}@localhost:{port(postern, implicit)}"\nset smtp_pass="{PASSWORD}"\n'
                   f'set from="{ADDRESS}"\nset use_envelope_from=yes\nset certificate_file="{postern.ca}"\n'
-                  'set ssl_starttls=yes\nset ssl_force_tls=yes\nset ssl_usesystemcerts=no\nset copy=no\nset record=""\n')
+                  # Debian's mutt takes SCRAM-SHA-256-PLUS when it is offered, and then has no channel binding for TLS 1.3.
+                  'set smtp_authenticators="scram-sha-256:plain"\nset ssl_starttls=yes\nset ssl_force_tls=yes\nset copy=no\nset record=""\n')
     run(["mutt", "-n", "-F", rc, "-s", "hello", "--", to], input=b"One line.\n.dot\n",
         env={**os.environ, "HOME": str(postern.directory)})
 
@@ -130,7 +131,8 @@ def git_send_email(postern, implicit, to):
     run(["git", "send-email", "--smtp-server=localhost", f"--smtp-server-port={port(postern, implicit)}",
          f"--smtp-encryption={'ssl' if implicit else 'tls'}", f"--smtp-ssl-cert-path={postern.ca}", f"--smtp-user={ADDRESS}",
          f"--smtp-pass={PASSWORD}", f"--from={ADDRESS}", f"--to={to}", "--suppress-cc=all", "--confirm=never", "--no-validate",
-         patch], env={**os.environ, "HOME": str(postern.directory), "GIT_CONFIG_NOSYSTEM": "1"}, cwd=postern.directory)
+         patch], env={**os.environ, "HOME": str(postern.directory), "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_COMMITTER_NAME": "Alice", "GIT_AUTHOR_NAME": "Alice", "GIT_AUTHOR_EMAIL": ADDRESS, "GIT_COMMITTER_EMAIL": ADDRESS}, cwd=postern.directory)
 
 
 ALL = {client.__name__.rstrip("_"): client for client in (

@@ -13,7 +13,6 @@ $mail->Password = $password;
 $mail->SMTPOptions = ['ssl' => ['cafile' => $ca, 'verify_peer' => true, 'verify_peer_name' => true]];
 $mail->setFrom($user, 'Alice');
 $mail->addAddress($to);
-$mail->addBCC('hidden@example.net');
 $mail->CharSet = 'UTF-8';
 $mail->Subject = 'Grüße von PHPMailer';
 $mail->Body = "One line.\r\n.dot\r\n";
