@@ -13,8 +13,10 @@ int main(int argc, char** argv) {
   add_account_commands(app, context);
   add_app_password_commands(app, context);
   add_sender_commands(app, context);
+  add_explain_command(app, context);
   add_queue_commands(app, context);
   add_sandbox_commands(app, context);
+  add_smarthost_commands(app, context);
   add_config_commands(app, context);
   try {
     app.parse(argc, argv);

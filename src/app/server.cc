@@ -82,11 +82,8 @@ Result<> build_workers(Parts& parts) {
 Result<delivery::Settings> delivery_settings(const config::Config& config) {
   delivery::Settings settings;
   settings.options = config.delivery;
-  settings.identity.hostname = config.hostname;
   settings.sandbox_directory = config.data_dir + "/sandbox";
-  if (config.delivery.mode == delivery::Mode::Smarthost)
-    settings.smarthost = config.smarthosts.at(config.delivery.smarthost);
-  POSTERN_TRY(settings.manners, delivery::make_manners(config.delivery, settings.smarthost));
+  POSTERN_TRY(settings.map, config.map());
   return settings;
 }
 
@@ -115,10 +112,15 @@ Result<> build_delivery(Parts& parts) {
     return intake::enqueue_generated(loop, *parts.intake, std::move(recipient), report_domain(parts),
                                      std::move(content), smtputf8);
   };
+  const auto urgency = [&parts](AccountId id) {
+    const std::optional<accounts::Account> account = parts.directory->find(id);
+    const bool bulk = account && account->kind == accounts::AccountClass::Bulk;
+    return bulk ? delivery::Urgency::Bulk : delivery::Urgency::Prompt;
+  };
   parts.dispatcher = std::make_unique<delivery::Dispatcher>(
       std::move(settings),
       delivery::Services{*parts.queue, *parts.history, *parts.signer, parts.clock, *parts.delivery_metrics,
-                         enqueue_report},
+                         enqueue_report, urgency},
       places);
   return {};
 }

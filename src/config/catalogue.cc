@@ -2,6 +2,7 @@
 
 #include "config/names.h"
 #include "config/reader.h"
+#include "config/shipping.h"
 #include "config/tables.h"
 
 #include <fmt/format.h>
@@ -123,6 +124,14 @@ std::vector<Option> options_of(const Config& config) {
     add_table(all, "limits." + name, limits, defaults.limits.at(name));
   for (const auto& [name, smarthost] : config.smarthosts)
     add_table(all, "smarthost." + name, smarthost, delivery::Smarthost{});
+  for (const auto& [name, provider] : config.providers) {
+    const auto shipped = shipped_providers().find(name);
+    add_table(all, "provider." + name, provider,
+              shipped == shipped_providers().end() ? delivery::Provider{} : shipped->second);
+  }
+  std::size_t number = 0;
+  for (const delivery::RouteRule& route : config.routes)
+    add_table(all, fmt::format("route[{}]", ++number), route, delivery::RouteRule{});
   return all;
 }
 
@@ -130,9 +139,12 @@ std::vector<Option> known_options() {
   Config config;
   config.tls.more.emplace_back();
   config.smarthosts["NAME"];
+  config.providers["NAME"];
+  config.routes.emplace_back();
   std::vector<Option> all = options_of(config);
   for (Option& option : all) {
     if (option.table == "tls.more[1]") option.table = "tls.more";
+    if (option.table == "route[1]") option.table = "route";
   }
   return all;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -16,7 +17,15 @@ std::string file_text(const std::string& path) {
   return text.str();
 }
 
+/// With POSTERN_UPDATE_GOLDEN set the files are written, as ./dev docs does.
+void write_if_asked(const std::string& path, const std::string& text) {
+  if (std::getenv("POSTERN_UPDATE_GOLDEN") == nullptr) return;
+  std::ofstream(std::string(POSTERN_SOURCE_DIR) + '/' + path) << text;
+}
+
 TEST(Catalogue, TheGeneratedFilesAreFresh) {
+  write_if_asked("docs/generated/options.md", options_page());
+  write_if_asked("config/postern.toml", annotated_toml());
   EXPECT_EQ(file_text("docs/generated/options.md"), options_page()) << "write it again: ./dev docs";
   EXPECT_EQ(file_text("config/postern.toml"), annotated_toml()) << "write it again: ./dev docs";
 }
@@ -30,9 +39,11 @@ TEST(Catalogue, TheExampleIsAConfiguration) {
 TEST(Catalogue, TheExampleUncommentedMeansTheDefaults) {
   std::stringstream lines(annotated_toml());
   std::string text;
-  bool made_up = false;  // [smarthost.NAME], [[tls.more]]: they need values
+  bool made_up = false;  // [smarthost.NAME], [provider.NAME], [[tls.more]], [[route]]: they need values
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("# [")) made_up = line.starts_with("# [smarthost") || line.starts_with("# [[");
+    if (line.starts_with("# ["))
+      made_up =
+          line.starts_with("# [smarthost") || line.starts_with("# [provider") || line.starts_with("# [[");
     const std::size_t equals = line.find(" = ");
     const bool assignment = line.starts_with("# ") && equals != std::string::npos &&
                             line.substr(2, equals - 2).find(' ') == std::string::npos;

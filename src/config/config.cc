@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include "config/reader.h"
+#include "config/shipping.h"
 #include "config/tables.h"
 
 #include <cerrno>
@@ -52,18 +53,72 @@ Result<> read_further_certificates(const toml::table& root, Config& config, cons
   return {};
 }
 
+/// `preset` of a [smarthost.NAME]: what the table begins with.
+Result<> start_from_preset(const toml::node& node, delivery::Smarthost& smarthost, const std::string& file) {
+  const toml::table* table = node.as_table();
+  const toml::node* preset = table == nullptr ? nullptr : table->get("preset");
+  if (preset == nullptr) return {};
+  const auto name = preset->value<std::string>();
+  if (name && name->empty()) return {};
+  const auto known = name ? shipped_smarthosts().find(*name) : shipped_smarthosts().end();
+  if (known != shipped_smarthosts().end()) {
+    smarthost = known->second;
+    return {};
+  }
+  std::string all;
+  for (const auto& [each, values] : shipped_smarthosts()) all += (all.empty() ? "" : ", ") + each;
+  return error_at(file, *preset, "preset must be one of " + all);
+}
+
+Result<> check_smarthost_exists(const Config& config, const std::string& file, const std::string& key,
+                                const std::string& name) {
+  if (config.smarthosts.contains(name)) return {};
+  return fail(Errc::Malformed,
+              file + ": " + key + " names \"" + name + "\", but there is no [smarthost." + name + "]");
+}
+
 Result<> read_smarthosts(const toml::table& root, Config& config, const std::string& file) {
   POSTERN_TRY(const toml::table* const all, table_at(root, "smarthost", file));
   if (all != nullptr) {
     for (const auto& [key, node] : *all) {
       const std::string name(key.str());
+      POSTERN_CHECK(start_from_preset(node, config.smarthosts[name], file));
       POSTERN_CHECK(read_section(*all, name.c_str(), config.smarthosts[name], file));
     }
   }
-  if (config.delivery.mode == delivery::Mode::Smarthost &&
-      !config.smarthosts.contains(config.delivery.smarthost)) {
-    return fail(Errc::Malformed, file + ": delivery.smarthost names \"" + config.delivery.smarthost +
-                                     "\", but there is no [smarthost." + config.delivery.smarthost + "]");
+  if (config.delivery.mode != delivery::Mode::Smarthost) return {};
+  return check_smarthost_exists(config, file, "delivery.smarthost", config.delivery.smarthost);
+}
+
+Result<> read_providers(const toml::table& root, Config& config, const std::string& file) {
+  config.providers = shipped_providers();
+  POSTERN_TRY(const toml::table* const all, table_at(root, "provider", file));
+  if (all == nullptr) return {};
+  for (const auto& [key, node] : *all) {
+    const std::string name(key.str());
+    config.providers[name] = {};
+    POSTERN_CHECK(read_section(*all, name.c_str(), config.providers[name], file));
+  }
+  return {};
+}
+
+/// [[route]]
+Result<> read_routes(const toml::table& root, Config& config, const std::string& file) {
+  const toml::node* node = root.get("route");
+  if (node == nullptr) return {};
+  const toml::array* array = node->as_array();
+  if (array == nullptr) return error_at(file, *node, "route must be a list of tables: [[route]]");
+  for (const toml::node& entry : *array) {
+    const toml::table* table = entry.as_table();
+    if (table == nullptr) return error_at(file, entry, "route must be a list of tables: [[route]]");
+    delivery::RouteRule rule;
+    POSTERN_CHECK(read_table(*table, rule, file));
+    if (const Result<> valid = rule.validate(); !valid)
+      return error_at(file, *table, "[[route]] " + valid.error().detail);
+    if (rule.action == delivery::RouteAction::Smarthost) {
+      POSTERN_CHECK(check_smarthost_exists(config, file, "[[route]] smarthost", rule.smarthost));
+    }
+    config.routes.push_back(std::move(rule));
   }
   return {};
 }
@@ -112,6 +167,14 @@ Result<std::array<guard::ClassLimits, 3>> Config::class_limits() const {
   return parsed;
 }
 
+Result<delivery::Map> Config::map() const {
+  delivery::Identity identity;
+  identity.hostname = hostname;
+  // The world's mail comes in at port 25: only there do our own addresses lead back to this machine's mail.
+  if (delivery.port == 25) identity.own_addresses = net::local_addresses();
+  return delivery::make_map({delivery, smarthosts, providers, routes}, std::move(identity));
+}
+
 Result<Config> parse(const std::string& text, const std::string& name) {
   toml::table root;
   try {
@@ -130,6 +193,8 @@ Result<Config> parse(const std::string& text, const std::string& name) {
   POSTERN_CHECK(std::move(outcome));
   POSTERN_CHECK(read_further_certificates(root, config, name));
   POSTERN_CHECK(read_smarthosts(root, config, name));
+  POSTERN_CHECK(read_providers(root, config, name));
+  POSTERN_CHECK(read_routes(root, config, name));
   POSTERN_CHECK(read_limits(root, config, name));
   POSTERN_CHECK(check_whole(config, name));
   return config;

@@ -5,7 +5,10 @@
 #include "accounts/ldap_backend.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "delivery/map.h"
 #include "delivery/options.h"
+#include "delivery/provider.h"
+#include "delivery/route_table.h"
 #include "dns/unbound_resolver.h"
 #include "guard/limits.h"
 #include "guard/lockout.h"
@@ -106,6 +109,8 @@ struct Config {
   submission::Options submission;
   delivery::Options delivery;
   std::map<std::string, delivery::Smarthost> smarthosts;
+  std::map<std::string, delivery::Provider> providers;  ///< those shipped, and those of the file
+  std::vector<delivery::RouteRule> routes;              ///< [[route]], in their order
   std::map<std::string, LimitTexts> limits{{"person", {{"100/1h", "500/1d"}, {"1000/1d"}}},
                                            {"app", {{}, {"20000/1d"}}},
                                            {"bulk", {{}, {"200000/1d"}}}};
@@ -119,6 +124,8 @@ struct Config {
   }
   /// limits.person, limits.app, limits.bulk, parsed.
   [[nodiscard]] Result<std::array<guard::ClassLimits, 3>> class_limits() const;
+  /// Where mail goes, made ready; reads password and CA files.
+  [[nodiscard]] Result<delivery::Map> map() const;
 };
 
 /// Reads the file at `path`. Errors: NotFound; Malformed: "file:line:column: what is wrong", with the nearest

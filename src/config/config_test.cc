@@ -1,5 +1,7 @@
 #include "config/config.h"
 
+#include "config/shipping.h"
+
 #include <gtest/gtest.h>
 
 namespace postern::config {
@@ -70,6 +72,67 @@ TEST(Config, NamesThePlaceAndTheNearestName) {
   EXPECT_FALSE(parse("hostname = \"a.b\"\n[limits.person]\nmessages = [\"10\"]", "a.toml"));
   EXPECT_FALSE(parse("hostname = ", "a.toml"));
   EXPECT_EQ(load("/nonexistent/postern.toml").error().code, Errc::NotFound);
+}
+
+TEST(Config, WhatIsShippedIsUsable) {
+  for (const auto& [name, preset] : shipped_smarthosts()) {
+    const Result<Config> config = parse(
+        std::string(kHost) + "[smarthost.mine]\npreset = \"" + name + "\"\nhost = \"relay.example.net\"\n",
+        "a.toml");
+    ASSERT_TRUE(config) << config.error().detail;
+    const Result<delivery::Map> map = config->map();
+    ASSERT_TRUE(map) << name << ": " << map.error().detail;
+    EXPECT_EQ(map->relays.at("mine").where.host, "relay.example.net");
+    EXPECT_EQ(map->relays.at("mine").courtesy.replies.size(), preset.replies.size());
+  }
+  const Result<Config> config = parse(kHost, "a.toml");
+  const Result<delivery::Map> map = config->map();
+  ASSERT_TRUE(map) << map.error().detail;
+  EXPECT_EQ(
+      map->providers.of({{5, "gmail-smtp-in.l.google.com"}, {10, "alt1.gmail-smtp-in.l.google.com"}}).name,
+      "gmail");
+  EXPECT_EQ(map->providers.of({{0, "example-com.mail.protection.outlook.com"}}).name, "outlook");
+  EXPECT_EQ(map->providers.of({{1, "mta7.am0.yahoodns.net"}}).name, "yahoo");
+  EXPECT_EQ(map->providers.of({{10, "mx01.mail.icloud.com"}}).name, "icloud");
+}
+
+TEST(Config, RoutesAndProvidersAreCheckedWhereTheyStand) {
+  const Result<Config> config = parse(std::string(kHost) + R"(
+[provider.gmail]
+mx = ["*.google.com"]
+max_connections = 2
+[smarthost.relay]
+host = "relay.example.net"
+[[route]]
+to = ["example.net"]
+action = "smarthost"
+smarthost = "relay"
+[[route]]
+from = ["news@example.org"]
+source_addresses = ["192.0.2.1", "2001:db8::1"]
+)",
+                                      "a.toml");
+  ASSERT_TRUE(config) << config.error().detail;
+  EXPECT_EQ(config->routes.size(), 2U);
+  EXPECT_EQ(config->providers.at("gmail").max_connections, 2U);
+  EXPECT_TRUE(config->providers.at("gmail").replies.empty()) << "the whole table is replaced";
+  EXPECT_TRUE(config->map()) << config->map().error().detail;
+  const struct {
+    const char* text;
+    const char* error;
+  } wrong[] = {
+      {"[[route]]\naction = \"smarthost\"\nsmarthost = \"nobody\"", "there is no [smarthost.nobody]"},
+      {"[[route]]\naction = \"smarthost\"", "a.toml:2:1: [[route]] smarthost = NAME belongs to"},
+      {"[route]\n", "route must be a list of tables"},
+      {"[[route]]\nfrm = [\"x\"]", "did you mean \"from\"?"},
+      {"[provider.x]\nmx = [\"a\"]\nreplies = [\"421 -> go\"]", "none of slow, wait, fail, retry"},
+      {"[smarthost.x]\npreset = \"sess\"", "preset must be one of generic, gmail"},
+  };
+  for (const auto& w : wrong) {
+    const Result<Config> refused = parse(std::string(kHost) + w.text, "a.toml");
+    ASSERT_FALSE(refused) << w.text;
+    EXPECT_NE(refused.error().detail.find(w.error), std::string::npos) << refused.error().detail;
+  }
 }
 
 }  // namespace

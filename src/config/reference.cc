@@ -13,6 +13,7 @@ constexpr std::string_view kHowToMake = "postern config reference";
 /// "[[tls.more]]" for tables that may be repeated.
 std::string heading(const Option& option) {
   if (option.table.starts_with("tls.more")) return "[[tls.more]]";
+  if (option.table.starts_with("route")) return "[[route]]";
   return '[' + option.table + ']';
 }
 

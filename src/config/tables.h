@@ -9,7 +9,7 @@
 namespace postern::config {
 
 /// Calls visit(name, options) for the top level (its name is "") and every table whose name is fixed.
-/// [smarthost.NAME], [limits.CLASS] and [[tls.more]] are not among them.
+/// [smarthost.NAME], [provider.NAME], [[route]], [limits.CLASS] and [[tls.more]] are not among them.
 template <class AnyConfig, class Visit>
 void for_each_table(AnyConfig& config, Visit&& visit) {
   visit("", config);
@@ -35,7 +35,7 @@ template <class Options>
 }
 [[nodiscard]] inline std::vector<std::string> further_keys(const Tls& /*table*/) { return {"more"}; }
 [[nodiscard]] inline std::vector<std::string> further_keys(const Config& config) {
-  std::vector<std::string> names{"smarthost", "limits"};
+  std::vector<std::string> names{"smarthost", "provider", "route", "limits"};
   for_each_table(config, [&names](const std::string& name, const auto& /*table*/) {
     if (!name.empty()) names.push_back(name);
   });

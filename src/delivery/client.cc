@@ -45,7 +45,11 @@ net::Task<TransactionResult> Client::send(const Transaction& transaction, const 
     co_return result;
   }
   Result<> sent = co_await exchange_envelope(transaction, envelope, result);
-  if (sent) sent = co_await exchange_data(transaction, ahead, envelope, result);
+  if (sent && extensions_.chunking) {
+    sent = co_await exchange_chunk(transaction, ahead, envelope, result);
+  } else if (sent) {
+    sent = co_await exchange_data(transaction, ahead, envelope, result);
+  }
   if (!sent) {
     usable_ = false;
     decide_open(result, envelope.undecided, lost(target_, sent.error(), envelope.stage));
@@ -97,7 +101,7 @@ std::string Client::command_group(const Transaction& transaction) const {
   std::string group = mail_command(transaction);
   for (const std::uint32_t r : transaction.recipients)
     group += rcpt_command(transaction.envelope.recipients[r]);
-  return group + "DATA\r\n";
+  return extensions_.chunking ? group : group + "DATA\r\n";
 }
 
 net::Task<Result<>> Client::exchange_envelope(const Transaction& transaction, Envelope& envelope,
@@ -118,7 +122,7 @@ net::Task<Result<>> Client::exchange_envelope(const Transaction& transaction, En
   // A server that closes an idle session may say so first (RFC 5321 §3.8): nothing of this message was read.
   result.untouched = mail.code == 421;
   if (!positive(mail)) {
-    decide_open(result, std::exchange(envelope.undecided, {}), classify(mail, Stage::Mail));
+    decide_open(result, std::exchange(envelope.undecided, {}), classify(mail, Stage::Mail, replies_));
     if (mail.code == 421) usable_ = false;
     if (!grouped || !usable_) co_return Result<>{};
   }
@@ -135,12 +139,13 @@ net::Task<Result<>> Client::exchange_envelope(const Transaction& transaction, En
     if (positive(rcpt)) {
       envelope.accepted.push_back(i);
     } else if (!too_many_recipients(rcpt) || envelope.accepted.empty()) {
-      result.outcomes[i] = classify(rcpt, Stage::Rcpt);
+      result.outcomes[i] = classify(rcpt, Stage::Rcpt, replies_);
     }  // else RFC 5321 §4.5.3.1.10: its outcome stays open, for a second transaction
   }
 
   // RFC 5321 §3.3: without a recipient there is no DATA, unless it went out with the group.
   reset_first_ = positive(mail) && envelope.accepted.empty();
+  if (extensions_.chunking) co_return Result<>{};
   if (!grouped && envelope.accepted.empty()) co_return Result<>{};
   envelope.stage = Stage::Data;
   if (!grouped) POSTERN_CO_CHECK(co_await write("DATA\r\n", options_.data_timeout));
@@ -152,7 +157,8 @@ net::Task<Result<>> Client::exchange_data(const Transaction& transaction, const 
                                           Envelope& envelope, TransactionResult& result) {
   if (!envelope.data) co_return Result<>{};
   if (envelope.data->code != 354) {
-    decide_open(result, std::exchange(envelope.accepted, {}), classify(*envelope.data, Stage::Data));
+    decide_open(result, std::exchange(envelope.accepted, {}),
+                classify(*envelope.data, Stage::Data, replies_));
     if (envelope.data->code == 421 || envelope.data->code / 100 < 4)
       usable_ = false;  // no way to be in step again
     reset_first_ = true;
@@ -166,9 +172,25 @@ net::Task<Result<>> Client::exchange_data(const Transaction& transaction, const 
     co_return Result<>{};
   }
   POSTERN_CO_CHECK(co_await send_content(transaction.content, ahead));
+  Result<> finished = co_await finish(envelope, result);
+  co_return finished;
+}
+
+/// RFC 3030 §2: the content as one chunk, which needs neither a 354 nor dots.
+net::Task<Result<>> Client::exchange_chunk(const Transaction& transaction, const Transaction* ahead,
+                                           Envelope& envelope, TransactionResult& result) {
+  if (envelope.accepted.empty()) co_return Result<>{};
+  envelope.stage = Stage::Data;
+  POSTERN_CO_CHECK(co_await send_chunk(transaction.content, ahead));
+  Result<> finished = co_await finish(envelope, result);
+  co_return finished;
+}
+
+/// The reply that decides about the content.
+net::Task<Result<>> Client::finish(Envelope& envelope, TransactionResult& result) {
   envelope.stage = Stage::FinalDot;
   POSTERN_CO_TRY(const smtp::Reply final, co_await read_reply(options_.final_timeout));
-  decide_open(result, std::exchange(envelope.accepted, {}), classify(final, Stage::FinalDot));
+  decide_open(result, std::exchange(envelope.accepted, {}), classify(final, Stage::FinalDot, replies_));
   if (final.code == 421) usable_ = false;
   co_return Result<>{};
 }
@@ -190,12 +212,37 @@ net::Task<Result<>> Client::send_content(Content& content, const Transaction* ah
     encoder.feed(piece, wire);
   }
   encoder.finish(wire);
+  append_ahead(wire, ahead);
+  Result<> written = co_await write(wire, options_.block_timeout);
+  co_return written;
+}
+
+net::Task<Result<>> Client::send_chunk(Content& content, const Transaction* ahead) {
+  std::uint64_t left = content.size();
+  std::string wire = "BDAT " + std::to_string(left) + " LAST\r\n";
+  while (true) {
+    POSTERN_CO_TRY(const std::string_view piece, co_await content.next());
+    if (piece.empty()) break;
+    // What was announced must be what comes, or what follows would be read as content.
+    if (piece.size() > left) co_return fail(Errc::Corrupt, "the content is longer than announced");
+    left -= piece.size();
+    if (wire.size() >= kBlock) {
+      POSTERN_CO_CHECK(co_await write(wire, options_.block_timeout));
+      wire.clear();
+    }
+    wire += piece;
+  }
+  if (left != 0) co_return fail(Errc::Corrupt, "the content is shorter than announced");
+  append_ahead(wire, ahead);
+  Result<> written = co_await write(wire, options_.block_timeout);
+  co_return written;
+}
+
+void Client::append_ahead(std::string& wire, const Transaction* ahead) {
   if (ahead != nullptr && extensions_.pipelining && !refuse_unsent(*ahead)) {
     wire += command_group(*ahead);
     ahead_ = true;
   }
-  Result<> written = co_await write(wire, options_.block_timeout);
-  co_return written;
 }
 
 net::Task<Result<smtp::Reply>> Client::read_reply(std::chrono::seconds timeout) {
@@ -211,7 +258,9 @@ net::Task<Result<smtp::Reply>> Client::read_reply(std::chrono::seconds timeout) 
       usable_ = false;
       co_return reply.error();
     }
-    if (*reply) co_return std::move(**reply);
+    if (!*reply) continue;
+    if (listener_ != nullptr) (*listener_)('S', one_line(**reply));
+    co_return std::move(**reply);
   }
 }
 

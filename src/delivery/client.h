@@ -7,6 +7,8 @@
 #include "delivery/manners.h"
 #include "delivery/options.h"
 #include "delivery/outcome.h"
+#include "delivery/reply_rules.h"
+#include "delivery/route_table.h"
 #include "delivery/target.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -15,6 +17,7 @@
 #include "smtp/reply.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,12 +52,21 @@ struct TransactionResult {
 class Client {
  public:
   struct Opened;
+  /// What sessions with a next hop have in common. Borrowed: it outlives the client.
+  struct Setting {
+    const std::string& hostname;  ///< said in EHLO
+    const Options& options;
+    const Clock& clock;
+    const std::vector<ReplyRule>& replies;  ///< what this next hop's replies mean
+    const Egress& egress;
+    /// Hears the session set-up, line by line, secrets left out; for `postern smarthost test`.
+    const std::function<void(char who, std::string_view line)>* listener = nullptr;
+  };
 
   /// Connects to `target`, waits for the banner, says EHLO (HELO when that is unknown), and as `manners` ask,
   /// STARTTLS with a second EHLO and AUTH.
   [[nodiscard]] static net::Task<Opened> open(net::Loop& loop, Target target, const Manners& manners,
-                                              const std::string& hostname, const Options& options,
-                                              const Clock& clock);
+                                              const Setting& setting);
 
   /// Offers one message. Never sends what was not announced, and no content unless asked for with 354.
   /// `ahead` is a transaction that will follow: with PIPELINING its MAIL, RCPT and DATA leave together with
@@ -75,13 +87,14 @@ class Client {
   void cancel() { stream_.cancel(); }
 
  private:
-  Client(net::Stream stream, Target target, const std::string& hostname, const Options& options,
-         const Clock& clock)
+  Client(net::Stream stream, Target target, const Setting& setting)
       : stream_(std::move(stream)),
         target_(std::move(target)),
-        hostname_(hostname),
-        options_(options),
-        clock_(clock) {}
+        hostname_(setting.hostname),
+        options_(setting.options),
+        clock_(setting.clock),
+        replies_(setting.replies),
+        listener_(setting.listener) {}
 
   struct Envelope;  // what MAIL, RCPT and DATA came to
 
@@ -89,13 +102,24 @@ class Client {
   net::Task<std::optional<Outcome>> greet(const Manners& manners, Opened& opened);
   net::Task<std::optional<Outcome>> hello();
   net::Task<std::optional<Outcome>> start_tls(const Manners& manners, Opened& opened);
+
+  // AUTH.
   net::Task<std::optional<Outcome>> authenticate(const Manners& manners);
+  net::Task<Result<smtp::Reply>> authenticate_with(AuthMechanism mechanism, const Manners& manners);
+  net::Task<Result<smtp::Reply>> initial_response(std::string mechanism, std::string response);
+  net::Task<Result<smtp::Reply>> secret(std::string response);
+  net::Task<Result<smtp::Reply>> auth_scram(const Manners& manners);
 
   // One transaction.
   std::optional<Outcome> refuse_unsent(const Transaction& transaction) const;
   std::string mail_command(const Transaction& transaction) const;
   std::string rcpt_command(const smtp::Recipient& recipient) const;
   std::string command_group(const Transaction& transaction) const;
+  net::Task<Result<>> exchange_chunk(const Transaction& transaction, const Transaction* ahead,
+                                     Envelope& envelope, TransactionResult& result);
+  net::Task<Result<>> finish(Envelope& envelope, TransactionResult& result);
+  net::Task<Result<>> send_chunk(Content& content, const Transaction* ahead);
+  void append_ahead(std::string& wire, const Transaction* ahead);
   net::Task<Result<>> exchange_envelope(const Transaction& transaction, Envelope& envelope,
                                         TransactionResult& result);
   net::Task<Result<>> exchange_data(const Transaction& transaction, const Transaction* ahead,
@@ -103,6 +127,7 @@ class Client {
   net::Task<Result<>> send_content(Content& content, const Transaction* ahead);
 
   net::Task<Result<smtp::Reply>> command(std::string line, std::chrono::seconds timeout);
+  net::Task<Result<smtp::Reply>> secret_command(std::string line, std::string shown);
   net::Task<Result<smtp::Reply>> read_reply(std::chrono::seconds timeout);
   net::Task<Result<>> write(std::string_view data, std::chrono::seconds timeout);
   SteadyTime deadline(std::chrono::seconds timeout) const { return clock_.steady_now() + timeout; }
@@ -112,6 +137,8 @@ class Client {
   const std::string& hostname_;
   const Options& options_;
   const Clock& clock_;
+  const std::vector<ReplyRule>& replies_;
+  const std::function<void(char who, std::string_view line)>* listener_;
   Extensions extensions_;
   smtp::ReplyParser parser_;
   bool usable_ = true;

@@ -1,6 +1,6 @@
 // Session set-up: from connect to a next hop that is ready for MAIL. Transactions are in client.cc.
-#include "base/base64.h"
 #include "delivery/client.h"
+#include "delivery/socks5.h"
 
 #include <utility>
 
@@ -14,20 +14,29 @@ Outcome unreachable(const Target& target, const Error& error) {
 
 bool positive(const smtp::Reply& reply) { return reply.code / 100 == 2; }
 
+net::Task<Result<net::Stream>> connect(net::Loop& loop, net::Endpoint remote, const Egress& egress,
+                                       SteadyTime until) {
+  if (egress.socks5) {
+    Result<net::Stream> stream = co_await connect_by_socks5(loop, *egress.socks5, remote, until);
+    co_return stream;
+  }
+  Result<net::Stream> stream = co_await net::connect(loop, remote, egress.source_for(remote.ip), until);
+  co_return stream;
+}
+
 }  // namespace
 
 net::Task<Client::Opened> Client::open(net::Loop& loop, Target target, const Manners& manners,
-                                       const std::string& hostname, const Options& options,
-                                       const Clock& clock) {
-  Result<net::Stream> stream = co_await net::connect(loop, target.endpoint, std::nullopt,
-                                                     clock.steady_now() + options.connect_timeout);
+                                       const Setting& setting) {
+  const SteadyTime until = setting.clock.steady_now() + setting.options.connect_timeout;
+  Result<net::Stream> stream = co_await connect(loop, target.endpoint, setting.egress, until);
   Opened opened;
   if (!stream) {
     opened.silent = true;
     opened.failure = unreachable(target, stream.error());
     co_return opened;
   }
-  std::unique_ptr<Client> client(new Client(std::move(*stream), std::move(target), hostname, options, clock));
+  std::unique_ptr<Client> client(new Client(std::move(*stream), std::move(target), setting));
   std::optional<Outcome> failure = co_await client->greet(manners, opened);
   if (failure) {
     opened.failure = std::move(*failure);
@@ -45,7 +54,8 @@ net::Task<std::optional<Outcome>> Client::greet(const Manners& manners, Opened& 
     opened.silent = true;
     co_return unreachable(target_, banner.error());
   }
-  if (!positive(*banner)) co_return classify(*banner, Stage::Banner);  // 521 and 554: permanent (RFC 7504 §4)
+  if (!positive(*banner))
+    co_return classify(*banner, Stage::Banner, replies_);  // 521 and 554: permanent (RFC 7504 §4)
 
   std::optional<Outcome> failure = co_await hello();
   if (failure) co_return failure;
@@ -69,10 +79,10 @@ net::Task<std::optional<Outcome>> Client::hello() {
     co_return std::nullopt;
   }
   // RFC 5321 §3.2: a server that does not know EHLO is spoken to as of old, without extensions.
-  if (ehlo->code / 100 != 5) co_return classify(*ehlo, Stage::Hello);
+  if (ehlo->code / 100 != 5) co_return classify(*ehlo, Stage::Hello, replies_);
   Result<smtp::Reply> helo = co_await command("HELO " + hostname_, options_.command_timeout);
   if (!helo) co_return unreachable(target_, helo.error());
-  if (!positive(*helo)) co_return classify(*helo, Stage::Hello);
+  if (!positive(*helo)) co_return classify(*helo, Stage::Hello, replies_);
   co_return std::nullopt;
 }
 
@@ -87,7 +97,7 @@ net::Task<std::optional<Outcome>> Client::start_tls(const Manners& manners, Open
   Result<smtp::Reply> reply = co_await command("STARTTLS", options_.command_timeout);
   if (!reply) co_return unreachable(target_, reply.error());
   if (!positive(*reply)) {
-    if (required) co_return classify(*reply, Stage::StartTls);
+    if (required) co_return classify(*reply, Stage::StartTls, replies_);
     co_return std::nullopt;
   }
   stream_.discard_buffered();  // what came in the clear behind the 220 is not the server's word (RFC 3207 §6)
@@ -103,33 +113,6 @@ net::Task<std::optional<Outcome>> Client::start_tls(const Manners& manners, Open
   co_return failure;
 }
 
-net::Task<std::optional<Outcome>> Client::authenticate(const Manners& manners) {
-  if (!stream_.is_tls() || !stream_.tls_info().verify_error.empty()) {
-    co_return local_outcome(Decision::Retry, "4.7.10",
-                            target_.host + ": no verified TLS, so no password is sent");
-  }
-  Result<smtp::Reply> reply;
-  if (extensions_.auth_plain) {
-    std::string credentials;
-    credentials.append(1, '\0').append(manners.user).append(1, '\0').append(manners.password);
-    reply = co_await command("AUTH PLAIN " + base64_encode(credentials), options_.command_timeout);
-  } else if (extensions_.auth_login) {
-    reply = co_await command("AUTH LOGIN", options_.command_timeout);
-    if (reply && reply->code == 334) {
-      reply = co_await command(base64_encode(manners.user), options_.command_timeout);
-    }
-    if (reply && reply->code == 334) {
-      reply = co_await command(base64_encode(manners.password), options_.command_timeout);
-    }
-  } else {
-    co_return local_outcome(Decision::Retry, "4.7.0",
-                            target_.host + " offers neither AUTH PLAIN nor AUTH LOGIN");
-  }
-  if (!reply) co_return unreachable(target_, reply.error());
-  if (!positive(*reply)) co_return classify(*reply, Stage::Auth);
-  co_return std::nullopt;
-}
-
 net::Task<> Client::quit() {
   if (!usable_) {
     co_await stream_.shutdown(clock_.steady_now());
@@ -142,9 +125,18 @@ net::Task<> Client::quit() {
 }
 
 net::Task<Result<smtp::Reply>> Client::command(std::string line, std::chrono::seconds timeout) {
+  if (listener_ != nullptr) (*listener_)('C', line);
   line += "\r\n";
   POSTERN_CO_CHECK(co_await write(line, timeout));
   Result<smtp::Reply> reply = co_await read_reply(timeout);
+  co_return reply;
+}
+
+net::Task<Result<smtp::Reply>> Client::secret_command(std::string line, std::string shown) {
+  if (listener_ != nullptr) (*listener_)('C', shown);
+  line += "\r\n";
+  POSTERN_CO_CHECK(co_await write(line, options_.command_timeout));
+  Result<smtp::Reply> reply = co_await read_reply(options_.command_timeout);
   co_return reply;
 }
 

@@ -63,8 +63,8 @@ class ClientTest : public ::testing::Test {
 
   net::Task<> run(std::uint16_t port, std::vector<Offer> offers, Conversation& out) {
     Target target{"mx.test", *net::Endpoint::parse("127.0.0.1:" + std::to_string(port))};
-    Client::Opened opened =
-        co_await Client::open(loop_, std::move(target), manners_, hostname_, options_, clock_);
+    Client::Opened opened = co_await Client::open(
+        loop_, std::move(target), manners_, Client::Setting{hostname_, options_, clock_, replies_, egress_});
     out.opened = opened.client != nullptr;
     out.open_failure = opened.failure;
     out.tls_broke = opened.tls_broke;
@@ -117,6 +117,8 @@ class ClientTest : public ::testing::Test {
   SystemClock clock_;
   Options options_;
   std::string hostname_ = "postern.example.org";
+  std::vector<ReplyRule> replies_;
+  Egress egress_;
   Manners manners_{.tls = TlsPolicy::None, .tls_client = nullptr, .user = "", .password = ""};
 };
 
@@ -427,8 +429,8 @@ class ClientAheadTest : public ClientTest {
  protected:
   net::Task<> run_two(std::uint16_t port, std::vector<TransactionResult>& results) {
     Target target{"mx.test", *net::Endpoint::parse("127.0.0.1:" + std::to_string(port))};
-    Client::Opened opened =
-        co_await Client::open(loop_, std::move(target), manners_, hostname_, options_, clock_);
+    Client::Opened opened = co_await Client::open(
+        loop_, std::move(target), manners_, Client::Setting{hostname_, options_, clock_, replies_, egress_});
     smtp::Envelope envelope;
     envelope.recipients.emplace_back().address = "b@example.net";
     const std::vector<std::uint32_t> one{0};
@@ -487,6 +489,24 @@ TEST_F(ClientAheadTest, WithoutPipeliningNothingGoesAhead) {
   const std::vector<TransactionResult> results = two(mx);
   ASSERT_EQ(results.size(), 2U);
   EXPECT_EQ(decisions(results[1]), "retry:4.0.0");
+}
+
+// RFC 3030 §2: with CHUNKING no 354 is waited for and no dot is stuffed; without recipients nothing is sent.
+TEST_F(ClientTest, ChunkingCarriesTheContentAsItIs) {
+  Script script;
+  script.extensions = {"PIPELINING", "8BITMIME", "CHUNKING"};
+  script.rules = {{"RCPT TO:<nobody@", "550 5.1.1 who"}};
+  Offer nobody;
+  nobody.recipients = {"nobody@example.net"};
+  Offer dots;
+  dots.message = "Subject: x\r\n\r\n.\r\n..a\r\n";
+  const Conversation got = converse(script, {Offer{}, nobody, dots});
+  ASSERT_EQ(got.results.size(), 3U);
+  EXPECT_EQ(decisions(got.results[0]), "done:2.0.0");
+  EXPECT_EQ(decisions(got.results[1]), "failed:5.1.1");
+  EXPECT_EQ(decisions(got.results[2]), "done:2.0.0");
+  EXPECT_THAT(got.transcript, Not(HasSubstr("DATA")));
+  EXPECT_THAT(got.contents, ElementsAre(kMessage, dots.message));
 }
 
 }  // namespace

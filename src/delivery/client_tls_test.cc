@@ -56,8 +56,8 @@ class ClientTlsTest : public ::testing::Test {
 
   net::Task<> run(std::uint16_t port, std::string host, Manners manners) {
     Target target{host, *net::Endpoint::parse("127.0.0.1:" + std::to_string(port))};
-    Client::Opened opened =
-        co_await Client::open(loop_, std::move(target), manners, hostname_, options_, clock_);
+    Client::Opened opened = co_await Client::open(
+        loop_, std::move(target), manners, Client::Setting{hostname_, options_, clock_, replies_, egress_});
     opened_ = opened.client != nullptr;
     failure_ = opened.failure;
     tls_broke_ = opened.tls_broke;
@@ -83,6 +83,8 @@ class ClientTlsTest : public ::testing::Test {
   SystemClock clock_;
   Options options_;
   std::string hostname_ = "postern.example.org";
+  std::vector<ReplyRule> replies_;
+  Egress egress_;
   std::string directory_;
   Script script_;
   bool opened_ = false;

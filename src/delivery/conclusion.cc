@@ -1,5 +1,6 @@
 #include "delivery/conclusion.h"
 
+#include "delivery/route_table.h"
 #include "mail/date.h"
 
 #include <algorithm>
@@ -18,27 +19,38 @@ const char* kind_name(Kind kind) {
       return "deferred";
     case Kind::Failed:
       return "failed";
+    case Kind::Postponed:
+      return "postponed";
+    case Kind::Held:
+      return "held";
     case Kind::Untried:
       return "untried";
   }
   return "unknown";
 }
 
-RetrySchedule schedule_of(const Options& options) {
+RetrySchedule schedule_of(const ActiveMessage& message, const Options& options) {
+  if (message.urgency == Urgency::Bulk)
+    return {options.bulk_first_retry, std::max(options.bulk_first_retry, options.longest_retry),
+            options.bulk_give_up_after};
   return {options.first_retry, options.longest_retry, options.give_up_after};
 }
 
 void decide_retry(queue::RecipientOutcome& out, const ActiveMessage& message, std::size_t position,
                   TimePoint now, const Options& options, Rng& rng) {
+  const Outcome& outcome = message.attempts[position]->outcome;
+  const bool tried = outcome.decision == Decision::Retry;
   const Result<TimePoint> next = next_attempt(message.lease.accepted_at, message.lease.attempts[position] + 1,
-                                              now, schedule_of(options), rng);
+                                              now, schedule_of(message, options), rng);
   if (next) {
-    out.kind = Kind::Retry;
-    out.retry_at = *next;
+    out.kind = tried ? Kind::Retry : Kind::Postponed;
+    out.retry_at = tried ? std::max(*next, now + outcome.wait) : now + outcome.wait;
     return;
   }
   out.kind = Kind::Failed;
-  out.status = "4.4.7";  // RFC 3463 §3.5: delivery time expired
+  // RFC 3463 §3.5 X.4.7, delivery time expired; class 5 as RFC 2852 §4.1.3 has it: no attempt follows, and the
+  // Action is "failed" (RFC 3464 §2.3.4). The remote's own 4yz stands in Diagnostic-Code.
+  out.status = "5.4.7";
   out.text = "could not be delivered in time; last: " + out.text;
 }
 
@@ -56,6 +68,34 @@ ReportedRecipient reported(const ActiveMessage& message, const Conclusion& concl
     out.diagnostic = attempt.outcome.text;
   }
   return out;
+}
+
+/// What the sender is to be told of a recipient, if anything.
+std::optional<News> news_of(const ActiveMessage& message, const Conclusion& conclusion, TimePoint now,
+                            const Options& options) {
+  const smtp::Notify notify = message.lease.envelope.recipients[conclusion.position].notify;
+  const std::optional<Attempt>& attempt = message.attempts[conclusion.position];
+  switch (conclusion.outcome.kind) {
+    case Kind::Failed:
+      return notify.wants_failure() ? std::optional(News::Failed) : std::nullopt;
+    case Kind::Retry:
+    case Kind::Postponed: {
+      const bool late = now >= message.lease.accepted_at + options.delay_notice_after;
+      const bool wanted = notify.absent() || (notify.bits & smtp::Notify::kDelay) != 0;
+      const bool told = message.lease.delay_reported[conclusion.position];
+      const bool on = options.delay_notice_after.count() > 0;
+      return on && late && wanted && !told ? std::optional(News::Delayed) : std::nullopt;
+    }
+    case Kind::Delivered: {
+      const bool wanted = (notify.bits & smtp::Notify::kSuccess) != 0;
+      const bool relayed = attempt && attempt->peer && !attempt->peer->reports;
+      return wanted && relayed ? std::optional(News::Relayed) : std::nullopt;
+    }
+    case Kind::Held:
+    case Kind::Untried:
+      break;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -80,33 +120,44 @@ std::vector<Conclusion> conclude_attempts(const ActiveMessage& message, TimePoin
         out.kind = Kind::Failed;
         break;
       case Decision::Retry:
+      case Decision::Postponed:
         decide_retry(out, message, i, now, options, rng);
+        break;
+      case Decision::Held:
+        out.kind = Kind::Held;
         break;
     }
   }
   return conclusions;
 }
 
-std::optional<Report> report_due(const ActiveMessage& message, const std::vector<Conclusion>& conclusions,
-                                 TimePoint now, const std::string& hostname) {
-  const smtp::Envelope& envelope = message.lease.envelope;
-  if (envelope.reverse_path.empty()) return std::nullopt;
-  Report report;
-  for (const Conclusion& conclusion : conclusions) {
-    if (conclusion.outcome.kind != Kind::Failed) continue;
-    if (!envelope.recipients[conclusion.position].notify.wants_failure()) continue;
-    report.failed.push_back(reported(message, conclusion, now));
+std::vector<Report> reports_due(const ActiveMessage& message, std::vector<Conclusion>& conclusions,
+                                TimePoint now, const Options& options, const std::string& hostname) {
+  const queue::Lease& lease = message.lease;
+  const smtp::Envelope& envelope = lease.envelope;
+  std::vector<Report> due;
+  if (envelope.reverse_path.empty()) return due;
+  for (const News news : {News::Failed, News::Delayed, News::Relayed}) {
+    Report report;
+    for (Conclusion& conclusion : conclusions) {
+      if (news_of(message, conclusion, now, options) != news) continue;
+      report.recipients.push_back(reported(message, conclusion, now));
+      conclusion.outcome.delay_reported = news == News::Delayed;
+    }
+    if (report.recipients.empty()) continue;
+    report.news = news;
+    report.tried_until = lease.accepted_at + schedule_of(message, options).give_up_after;
+    report.original = lease.id;
+    report.reporting_mta = hostname;
+    report.from = "postmaster@" + hostname;
+    report.sender = envelope.reverse_path;
+    report.envid = envelope.params.envid;
+    report.arrived = lease.accepted_at;
+    report.now = now;
+    report.what = envelope.params.ret == smtp::Ret::Full ? Return::Full : Return::Headers;
+    due.push_back(std::move(report));
   }
-  if (report.failed.empty()) return std::nullopt;
-  report.original = message.lease.id;
-  report.reporting_mta = hostname;
-  report.from = "postmaster@" + hostname;
-  report.sender = envelope.reverse_path;
-  report.envid = envelope.params.envid;
-  report.arrived = message.lease.accepted_at;
-  report.now = now;
-  report.what = envelope.params.ret == smtp::Ret::Full ? Return::Full : Return::Headers;
-  return report;
+  return due;
 }
 
 void postpone_failures(std::vector<Conclusion>& conclusions, TimePoint when, const std::string& why) {
@@ -125,10 +176,13 @@ queue::HistoryEvent history_event(const ActiveMessage& message, const Conclusion
     const Peer& peer = *attempt->peer;
     detail = peer.host + " [" + peer.ip + "]";
     if (!peer.security.empty()) detail += ", " + peer.security;
+    if (!peer.route.empty() && peer.route != kDefaultRoute) detail += ", route " + peer.route;
     detail += ": ";
   }
   detail += conclusion.outcome.text;
-  if (conclusion.outcome.kind == Kind::Retry) {
+  if (attempt && !attempt->outcome.rule.empty()) detail += "; rule: " + attempt->outcome.rule;
+  if (attempt && attempt->outcome.site) detail += "; the site is given a pause";
+  if (conclusion.outcome.kind == Kind::Retry || conclusion.outcome.kind == Kind::Postponed) {
     detail += "; next attempt " + mail::format_date(conclusion.outcome.retry_at);
   }
   return {.time = now,

@@ -22,6 +22,7 @@ ActiveMessage message_with(std::vector<std::optional<Attempt>> attempts) {
         {"r" + std::to_string(i) + "@example.net", "example.net", {}, ""});
     message.lease.index.push_back(static_cast<std::uint32_t>(10 + i));
     message.lease.attempts.push_back(0);
+    message.lease.delay_reported.push_back(false);
   }
   message.attempts = std::move(attempts);
   return message;
@@ -59,23 +60,88 @@ TEST_F(ConclusionTest, EachRecipientIsDecidedForItself) {
 TEST_F(ConclusionTest, RetryBecomesFailureWhenTimeIsUp) {
   const ActiveMessage message = message_with({later()});
   const TimePoint now = kAccepted + std::chrono::hours{120};
-  const std::vector<Conclusion> got = conclude(message, now);
+  std::vector<Conclusion> got = conclude(message, now);
   EXPECT_EQ(got[0].outcome.kind, Kind::Failed);
-  EXPECT_EQ(got[0].outcome.status, "4.4.7");
-  const std::optional<Report> report = report_due(message, got, now, "postern.test");
-  ASSERT_TRUE(report);
-  EXPECT_EQ(report->failed[0].diagnostic, "450 4.2.0 busy") << "RFC 3461 §6.3: what the remote said";
+  EXPECT_EQ(got[0].outcome.status, "5.4.7");
+  const std::vector<Report> reports = reports_due(message, got, now, options_, "postern.test");
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_EQ(reports[0].recipients[0].diagnostic, "450 4.2.0 busy") << "RFC 3461 §6.3: what the remote said";
 }
 
 TEST_F(ConclusionTest, ReportNamesOnlyFailuresAndTheirRemote) {
   const ActiveMessage message = message_with({done(), never(), no_route()});
-  const std::optional<Report> report = report_due(message, conclude(message), kAccepted, "postern.test");
-  ASSERT_TRUE(report);
-  ASSERT_EQ(report->failed.size(), 2U);
-  EXPECT_EQ(report->failed[0].remote_mta, "mx.test");
-  EXPECT_EQ(report->failed[1].remote_mta, "");
-  EXPECT_EQ(report->failed[1].diagnostic, "no such domain");
+  std::vector<Conclusion> got = conclude(message);
+  const std::vector<Report> reports = reports_due(message, got, kAccepted, options_, "postern.test");
+  ASSERT_EQ(reports.size(), 1U);
+  const Report* report = &reports[0];
+  ASSERT_EQ(report->recipients.size(), 2U);
+  EXPECT_EQ(report->recipients[0].remote_mta, "mx.test");
+  EXPECT_EQ(report->recipients[1].remote_mta, "");
+  EXPECT_EQ(report->recipients[1].diagnostic, "no such domain");
   EXPECT_EQ(report->from, "postmaster@postern.test");
+}
+
+TEST_F(ConclusionTest, APostponementIsNoAttempt) {
+  Attempt postponed = later();
+  postponed.outcome.decision = Decision::Postponed;
+  postponed.outcome.wait = std::chrono::seconds{90};
+  const ActiveMessage message = message_with({postponed});
+  EXPECT_EQ(conclude(message)[0].outcome.kind, Kind::Postponed);
+  EXPECT_EQ(conclude(message)[0].outcome.retry_at, kAccepted + std::chrono::seconds{90});
+  EXPECT_EQ(conclude(message, kAccepted + std::chrono::hours{120})[0].outcome.kind, Kind::Failed);
+}
+
+/// RFC 3461 §5.2.5: once, and only if NOTIFY does not forbid it.
+TEST_F(ConclusionTest, LateMailIsReportedOnceUnlessNotifyForbids) {
+  using smtp::Notify;
+  const struct {
+    int hours;
+    std::uint8_t notify;
+    bool told;
+    bool report;
+  } cases[] = {
+      {3, 0, false, false},
+      {5, 0, false, true},
+      {5, 0, true, false},
+      {5, Notify::kDelay, false, true},
+      {5, Notify::kFailure, false, false},
+      {5, Notify::kNever, false, false},
+      {5, Notify::kFailure | Notify::kDelay, false, true},
+  };
+  for (const auto& c : cases) {
+    ActiveMessage message = message_with({later(), done()});
+    message.lease.envelope.recipients[0].notify.bits = c.notify;
+    message.lease.delay_reported[0] = c.told;
+    const TimePoint now = kAccepted + std::chrono::hours{c.hours};
+    std::vector<Conclusion> got = conclude(message, now);
+    const std::vector<Report> reports = reports_due(message, got, now, options_, "postern.test");
+    EXPECT_EQ(reports.size(), c.report ? 1U : 0U) << c.hours << ' ' << int{c.notify} << ' ' << c.told;
+    EXPECT_EQ(got[0].outcome.delay_reported, c.report);
+    if (!c.report) continue;
+    EXPECT_EQ(reports[0].news, News::Delayed);
+    EXPECT_EQ(reports[0].recipients.size(), 1U);
+    EXPECT_EQ(reports[0].tried_until, kAccepted + std::chrono::hours{120});
+  }
+}
+
+/// RFC 3461 §5.2.2: a next hop that offers DSN reports success itself.
+TEST_F(ConclusionTest, SuccessIsReportedForWhoCannot) {
+  for (const bool hop_reports : {false, true}) {
+    ActiveMessage message = message_with({done(), done()});
+    message.lease.envelope.recipients[0].notify.bits = smtp::Notify::kSuccess;
+    for (std::optional<Attempt>& attempt : message.attempts) {
+      Peer other = *attempt->peer;
+      other.reports = hop_reports;
+      attempt->peer = std::make_shared<const Peer>(other);
+    }
+    std::vector<Conclusion> got = conclude(message);
+    const std::vector<Report> reports = reports_due(message, got, kAccepted, options_, "postern.test");
+    ASSERT_EQ(reports.size(), hop_reports ? 0U : 1U);
+    if (hop_reports) continue;
+    EXPECT_EQ(reports[0].news, News::Relayed);
+    ASSERT_EQ(reports[0].recipients.size(), 1U);
+    EXPECT_EQ(reports[0].recipients[0].status, "2.0.0");
+  }
 }
 
 TEST_F(ConclusionTest, PostponedFailuresKeepTheirReason) {

@@ -21,12 +21,13 @@ constexpr std::chrono::milliseconds kStopInterval{20};
 }  // namespace
 
 Dispatcher::Dispatcher(Settings settings, Services services, const std::vector<Place>& places)
-    : settings_(std::move(settings)), services_(std::move(services)), due_(places.front().loop) {
-  const auto lanes = static_cast<std::uint32_t>(places.size());
-  settings_.connections_per_lane = std::max(1U, settings_.options.max_connections / lanes);
+    : settings_(std::move(settings)),
+      services_(std::move(services)),
+      shared_(settings_.options.max_active),
+      due_(places.front().loop) {
   for (const Place& place : places) {
-    lanes_.push_back(
-        std::make_unique<Lane>(place.loop, place.resolver, settings_, services_, [this] { concluded(); }));
+    lanes_.push_back(std::make_unique<Lane>(place.loop, place.resolver, settings_, services_, shared_,
+                                            [this](AccountId account) { concluded(account); }));
   }
 }
 
@@ -39,22 +40,26 @@ void Dispatcher::start() {
 }
 
 void Dispatcher::take_fresh(queue::FreshMessage message) {
-  if (stopping_.load() || active_.load() >= settings_.options.max_active) {
+  const AccountId account = message.lease.account;
+  const Urgency urgency = services_.urgency ? services_.urgency(account) : Urgency::Prompt;
+  if (stopping_.load() || !shared_.shares.admit(account, urgency)) {
     services_.queue.release(message.lease);
+    held_back_.store(true);
     return;
   }
-  active_.fetch_add(1);
   Lane& lane = next_lane();
   auto carried = std::make_shared<queue::FreshMessage>(std::move(message));
   lane.loop().post(
       [&lane, carried] { lane.deliver(std::move(carried->lease), std::move(carried->content)); });
 }
 
-void Dispatcher::concluded() {
-  const std::size_t left = active_.fetch_sub(1) - 1;
+void Dispatcher::concluded(AccountId account) {
+  shared_.shares.leave(account);
+  const std::size_t left = active();
   services_.metrics.active(left);
-  // Enough room for a batch again, and the queue may have held messages back.
-  if (left + kLeaseBatch == backlog_limit()) wake();
+  // Enough room for a batch again, and there may be more on disk.
+  const bool held_back = left < backlog_limit() / 2 && held_back_.exchange(false);
+  if (held_back || left + kLeaseBatch == backlog_limit()) wake();
 }
 
 /// A quarter of the active set is for messages that were just handed in: a deep backlog must not make them
@@ -72,6 +77,7 @@ void Dispatcher::try_now() {
   for (const std::unique_ptr<Lane>& lane : lanes_) {
     lane->loop().post([&lane = *lane] { lane.forget_failures(); });
   }
+  shared_.paces.resume_all();
   wake();
 }
 
@@ -79,7 +85,7 @@ net::Task<> Dispatcher::poll() {
   net::Loop& loop = lanes_.front()->loop();
   while (!stopping_.load()) {
     const std::size_t limit = backlog_limit();
-    const std::size_t room = limit - std::min(active_.load(), limit);
+    const std::size_t room = limit - std::min(active(), limit);
     std::size_t taken = 0;
     if (room > 0) {
       Result<std::vector<queue::Lease>> leases =
@@ -100,7 +106,7 @@ void Dispatcher::spread(std::vector<queue::Lease> leases) {
       services_.queue.release(lease);
       continue;
     }
-    active_.fetch_add(1);
+    shared_.shares.enter(lease.account);
     Lane& lane = next_lane();
     auto carried = std::make_shared<queue::Lease>(std::move(lease));
     lane.loop().post([&lane, carried] { lane.deliver(std::move(*carried), std::nullopt); });
@@ -125,13 +131,13 @@ net::Task<> Dispatcher::stop(net::Loop& loop, SteadyTime deadline) {
   bool cut = false;
   while (true) {
     const SteadyTime now = services_.clock.steady_now();
-    const bool settled = active_.load() == 0 && !polling_.load();
+    const bool settled = active() == 0 && !polling_.load();
     // A session that still waits for its connection or banner has no mail; it is not worth more than the
     // deadline.
     if (settled && (sessions() == 0 || now >= deadline + kCutOff)) break;
     if (!cut && now >= deadline) {
       cut = true;
-      log::Event(log::Level::Warning, "delivery.cut_off").with("messages", active_.load());
+      log::Event(log::Level::Warning, "delivery.cut_off").with("messages", active());
       for (const std::unique_ptr<Lane>& lane : lanes_) {
         lane->loop().post([&lane = *lane] { lane.cancel(); });
       }

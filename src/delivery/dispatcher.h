@@ -44,12 +44,12 @@ class Dispatcher {
   [[nodiscard]] net::Task<> stop(net::Loop& loop, SteadyTime deadline);
 
   /// Messages in the lanes.
-  [[nodiscard]] std::size_t active() const { return active_.load(); }
+  [[nodiscard]] std::size_t active() const { return shared_.shares.all(); }
 
  private:
   void take_fresh(queue::FreshMessage message);
   void spread(std::vector<queue::Lease> leases);
-  void concluded();
+  void concluded(AccountId account);
   net::Task<> poll();
   Lane& next_lane();
   [[nodiscard]] std::size_t backlog_limit() const;
@@ -57,8 +57,9 @@ class Dispatcher {
 
   Settings settings_;
   Services services_;
+  Shared shared_;
   std::vector<std::unique_ptr<Lane>> lanes_;
-  std::atomic<std::size_t> active_{0};
+  std::atomic<bool> held_back_{false};  // a fresh message was left on disk
   std::atomic<std::size_t> turn_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> polling_{false};

@@ -118,19 +118,68 @@ std::string_view header_of(std::string_view message) {
   return end == std::string_view::npos ? message : message.substr(0, end + 2);
 }
 
+/// What the three kinds of reports say differently.
+struct Wording {
+  const char* subject;
+  const char* action;
+  std::string opening;
+};
+
+Wording wording_of(const Report& report) {
+  switch (report.news) {
+    case News::Delayed:
+      return {"Delayed mail (still being tried)", "delayed",
+              "Your message has not reached the recipients below yet. It is tried again until\r\n" +
+                  mail::format_date(report.tried_until) +
+                  ". You need not do anything, and\r\nthere will be no further notice unless it fails for "
+                  "good.\r\n"};
+    case News::Relayed:
+      return {"Delivery report (relayed)", "relayed",
+              "Your message was handed to the systems of the recipients below. These do not\r\n"
+              "report when it arrives, so this is the last that you will hear of it unless\r\n"
+              "something goes wrong there.\r\n"};
+    case News::Failed:
+      break;
+  }
+  return {"Undelivered mail returned to sender", "failed",
+          "Your message could not be delivered to the recipients below. It will not be\r\n"
+          "tried again.\r\n"};
+}
+
+/// Text at the left margin, wrapped.
+void append_paragraph(std::string& out, std::string_view text) {
+  std::size_t column = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    if (column > 0 && column + 1 + end > kFoldAt) {
+      out += "\r\n";
+      column = 0;
+    }
+    out.append(column > 0 ? " " : "    ").append(text.substr(0, end));
+    column += column > 0 ? end + 1 : end + 4;
+    if (column > kFoldAt - 4) column = kFoldAt;
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (column == kFoldAt && !text.empty()) {
+      out += "\r\n";
+      column = 0;
+    }
+  }
+  out += "\r\n";
+}
+
 void append_human_part(std::string& out, const Report& report) {
   out += "Content-Type: text/plain; charset=us-ascii\r\n\r\n";
   out += "This is the mail system at " + printable(report.reporting_mta) + ".\r\n\r\n";
-  out += "Your message could not be delivered to the recipients below. It will not be\r\n";
-  out += "tried again. The second part of this report has the details for programs,\r\n";
-  out += "the third part has your message or its header.\r\n\r\n";
-  for (const ReportedRecipient& r : report.failed) {
-    append_field(out,
-                 "    <" + (is_ascii(r.address) ? printable(r.address) : utf8_addr_xtext(r.address)) + ">",
-                 (r.remote_mta.empty() ? "" : "host " + printable(r.remote_mta) + " said: ") +
-                     printable(r.diagnostic));
+  out += wording_of(report).opening;
+  for (const ReportedRecipient& r : report.recipients) {
+    out +=
+        "\r\n  <" + (is_ascii(r.address) ? printable(r.address) : utf8_addr_xtext(r.address)) + ">\r\n\r\n";
+    if (report.news != News::Relayed) append_paragraph(out, plain_words(r.status));
+    append_field(out, r.remote_mta.empty() ? "    Reason" : "    " + printable(r.remote_mta) + " said",
+                 printable(r.diagnostic));
   }
-  out += "\r\nThe queue id of your message was " + to_string(report.original) + ".\r\n";
+  out += "\r\nThe second part of this report has the details for programs, the third part\r\n";
+  out += "has your message or its header. Its queue id was " + to_string(report.original) + ".\r\n";
 }
 
 void append_status_part(std::string& out, const Report& report) {
@@ -139,11 +188,11 @@ void append_status_part(std::string& out, const Report& report) {
   if (!report.envid.empty()) append_field(out, "Original-Envelope-Id", printable(decode_xtext(report.envid)));
   append_field(out, "Reporting-MTA", "dns; " + printable(report.reporting_mta));
   append_field(out, "Arrival-Date", mail::format_date(report.arrived));
-  for (const ReportedRecipient& r : report.failed) {
+  for (const ReportedRecipient& r : report.recipients) {
     out += "\r\n";
     if (!r.orcpt.empty()) append_field(out, "Original-Recipient", original_recipient(r.orcpt));
     append_field(out, "Final-Recipient", typed_address(r.address));
-    append_field(out, "Action", "failed");
+    append_field(out, "Action", wording_of(report).action);
     append_field(out, "Status", r.status);
     // RFC 3464 §2.3.6: Diagnostic-Code is for what the remote said; our own reason is in the text for humans.
     if (!r.remote_mta.empty()) {
@@ -151,11 +200,14 @@ void append_status_part(std::string& out, const Report& report) {
       append_field(out, "Diagnostic-Code", "smtp; " + printable(r.diagnostic));
       append_field(out, "Last-Attempt-Date", mail::format_date(r.last_attempt));
     }
+    // RFC 3464 §2.3.9: only where an attempt will follow.
+    if (report.news == News::Delayed)
+      append_field(out, "Will-Retry-Until", mail::format_date(report.tried_until));
   }
 }
 
 void append_original_part(std::string& out, const Report& report, std::string_view original) {
-  if (report.what == Return::Full && is_ascii(original)) {
+  if (report.what == Return::Full && report.news == News::Failed && is_ascii(original)) {
     out += "Content-Type: message/rfc822\r\n\r\n";
     out += original;
     return;
@@ -171,7 +223,60 @@ void append_original_part(std::string& out, const Report& report, std::string_vi
 
 }  // namespace
 
-std::string build_failure_report(const Report& report, std::string_view original) {
+std::string_view plain_words(std::string_view status) {
+  struct Words {
+    std::string_view ends;  // with class 4 or 5 before it
+    std::string_view text;
+  };
+  static constexpr Words kWords[] = {
+      {".1.1", "The receiving system does not know this address. Check its spelling."},
+      {".1.2", "The domain of this address does not exist or has no mail system. Check its spelling."},
+      {".1.3", "This is not a valid address. Check its spelling."},
+      {".1.6", "The mailbox has moved and left no new address. Ask the recipient for it."},
+      {".1.10", "This domain says that it takes no mail at all. Use another address of the recipient."},
+      {".2.1", "The mailbox is disabled or takes no mail now. Ask the recipient another way."},
+      {".2.2", "The mailbox is full. The recipient has to make room before mail can arrive."},
+      {".2.3", "The message is larger than this mailbox takes. Send less, or a link to the file."},
+      {".3.4", "The message is larger than the receiving system takes. Send less, or a link to the file."},
+      {".4.1", "The receiving system does not answer. That is usually repaired at the other side."},
+      {".4.2", "The connection to the receiving system was lost. That is usually temporary."},
+      {".4.3", "The name service gave no answer for the domain of this address. That is usually temporary."},
+      {".4.4", "No way to the receiving system was found. Its administrators have to repair that."},
+      {".4.5", "The receiving system has much to do and takes mail slowly."},
+      {".4.6", "The mail would go round in circles: the domain's mail hosts point back to us."},
+      {".4.7", "The receiving system did not take the message in all the time it was tried."},
+      {".5.3", "The receiving system takes fewer recipients at once."},
+      {".6.1", "The receiving system does not take this kind of content."},
+      {".6.3",
+       "The receiving system cannot take the characters of this message. Send it as plain text or "
+       "attachment."},
+      {".6.7",
+       "The receiving system cannot take an address with letters beyond a to z. Use another address."},
+      {".7.10", "The way to the receiving system is not as protected as this message asks for."},
+      {".7.30", "The receiving system does not promise the protection this message asks for."},
+  };
+  static constexpr Words kSubjects[] = {
+      {".1.", "The address was not accepted. Check its spelling."},
+      {".2.", "The mailbox did not take the message."},
+      {".3.", "The receiving system has a problem of its own."},
+      {".4.", "The receiving system could not be reached."},
+      {".5.", "The two mail systems did not understand each other. Their administrators have to look at it."},
+      {".6.", "The receiving system did not like the content of the message."},
+      {".7.",
+       "The receiving system refused the message for a rule of its own. Only its administrators can tell "
+       "why."},
+  };
+  const std::string_view detail = status.substr(std::min<std::size_t>(1, status.size()));
+  for (const Words& words : kWords) {
+    if (detail == words.ends) return words.text;
+  }
+  for (const Words& words : kSubjects) {
+    if (detail.starts_with(words.ends)) return words.text;
+  }
+  return "The receiving system did not take the message.";
+}
+
+std::string build_report(const Report& report, std::string_view original) {
   // '=' and '_' together cannot occur in quoted-printable, and the id in no other message.
   const std::string boundary = "=_report_" + to_string(report.original);
   std::string out;
@@ -179,7 +284,7 @@ std::string build_failure_report(const Report& report, std::string_view original
   append_field(out, "Date", mail::format_date(report.now));
   append_field(out, "From", "Mail Delivery System <" + report.from + ">");
   append_field(out, "To", "<" + report.sender + ">");
-  append_field(out, "Subject", "Undelivered mail returned to sender");
+  append_field(out, "Subject", wording_of(report).subject);
   append_field(out, "Message-ID", report.message_id);
   append_field(out, "Auto-Submitted", "auto-replied");  // RFC 3834 §5.2: never auto-generated on a report
   append_field(out, "MIME-Version", "1.0");

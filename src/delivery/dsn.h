@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,13 @@ namespace postern::delivery {
 
 /// How much of the original comes back (RFC 3461 §4.3).
 enum class Return { Headers, Full };
+
+/// What a report tells its reader.
+enum class News : std::uint8_t {
+  Failed,   ///< will not be tried again
+  Delayed,  ///< is still being tried
+  Relayed,  ///< was handed to a system that reports no success (RFC 3461 §5.2.2)
+};
 
 /// One recipient group of a delivery report (RFC 3464 §2.3).
 struct ReportedRecipient {
@@ -23,7 +31,7 @@ struct ReportedRecipient {
   TimePoint last_attempt;
 };
 
-/// Everything a failure report says. A value; the caller decides whether a report is due at all.
+/// Everything a report says. A value; the caller decides whether a report is due at all.
 struct Report {
   QueueId original;
   std::string reporting_mta;  ///< our host name
@@ -33,15 +41,20 @@ struct Report {
   std::string envid;          ///< as received (xtext); empty: none came
   TimePoint arrived;
   TimePoint now;
-  std::vector<ReportedRecipient> failed;
-  Return what = Return::Headers;
+  News news = News::Failed;
+  TimePoint tried_until = {};  ///< with Delayed: when it will be given up
+  std::vector<ReportedRecipient> recipients;
+  Return what = Return::Headers;  ///< only failures come with the whole message (RFC 3461 §6.2)
 };
 
-/// The failure report as a complete message, CRLF line ends: multipart/report with a text for humans, a
+/// What `status` means for who wrote the mail, and what to do next: one or two sentences, ASCII.
+[[nodiscard]] std::string_view plain_words(std::string_view status);
+
+/// The report as a complete message, CRLF line ends: multipart/report with a text for humans, a
 /// message/delivery-status and the original or its header (RFC 6522 §3, RFC 3464 §2). `original` is the
 /// original message, or any beginning of it that holds the whole header. The result is 7bit except for a
 /// non-ASCII sender in To; an original that holds 8-bit octets comes back as its header in quoted-printable,
 /// because a return path may be 7-bit.
-[[nodiscard]] std::string build_failure_report(const Report& report, std::string_view original);
+[[nodiscard]] std::string build_report(const Report& report, std::string_view original);
 
 }  // namespace postern::delivery

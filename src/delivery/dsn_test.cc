@@ -22,12 +22,12 @@ Report base_report() {
   report.message_id = "<report-1@mail.example.org>";
   report.arrived = kArrived;
   report.now = kArrived + milliseconds{60'000};
-  report.failed.push_back({.address = "No.Body@Example.net",
-                           .orcpt = "",
-                           .status = "5.1.1",
-                           .remote_mta = "mx1.example.net",
-                           .diagnostic = "550 5.1.1 no such user here",
-                           .last_attempt = kArrived + milliseconds{59'000}});
+  report.recipients.push_back({.address = "No.Body@Example.net",
+                               .orcpt = "",
+                               .status = "5.1.1",
+                               .remote_mta = "mx1.example.net",
+                               .diagnostic = "550 5.1.1 no such user here",
+                               .last_attempt = kArrived + milliseconds{59'000}});
   return report;
 }
 
@@ -47,24 +47,38 @@ std::vector<Case> cases() {
   Report full = base_report();
   full.what = Return::Full;
   full.envid = "QQ+2B314159";
-  full.failed[0].orcpt = "rfc822;No.Body+2BTag@Example.net";
-  full.failed.push_back({.address = "b@example.com",
-                         .orcpt = "",
-                         .status = "4.4.1",
-                         .remote_mta = "",
-                         .diagnostic = "not deliverable for 5 days; last: 192.0.2.1 did not answer",
-                         .last_attempt = kArrived});
+  full.recipients[0].orcpt = "rfc822;No.Body+2BTag@Example.net";
+  full.recipients.push_back({.address = "b@example.com",
+                             .orcpt = "",
+                             .status = "4.4.1",
+                             .remote_mta = "",
+                             .diagnostic = "not deliverable for 5 days; last: 192.0.2.1 did not answer",
+                             .last_attempt = kArrived});
   all.push_back({"two_recipients_full_envid_orcpt", full, std::string(kOriginal)});
 
   Report stranger = base_report();
-  stranger.failed[0].diagnostic = "550-5.7.1 \xc3\xa9\x01 " + std::string(120, 'x') + " tail";
-  stranger.failed[0].address = "b\xc3\xbcro@example.net";
+  stranger.recipients[0].diagnostic = "550-5.7.1 \xc3\xa9\x01 " + std::string(120, 'x') + " tail";
+  stranger.recipients[0].address = "b\xc3\xbcro@example.net";
   all.push_back({"hostile_reply_utf8_recipient", stranger, std::string(kOriginal)});
 
   Report eight = base_report();
   eight.what = Return::Full;
   all.push_back({"eight_bit_original_comes_back_as_header", eight,
                  "From: anna@example.org\r\nSubject: gr\xc3\xbc\xc3\x9f dich=\r\n\r\n\xc3\xa4\r\n"});
+
+  Report delayed = base_report();
+  delayed.news = News::Delayed;
+  delayed.tried_until = kArrived + std::chrono::hours{120};
+  delayed.what = Return::Full;
+  delayed.recipients[0].status = "4.4.1";
+  delayed.recipients[0].diagnostic = "450 4.2.1 busy";
+  all.push_back({"delayed", delayed, std::string(kOriginal)});
+
+  Report relayed = base_report();
+  relayed.news = News::Relayed;
+  relayed.recipients[0].status = "2.0.0";
+  relayed.recipients[0].diagnostic = "250 2.0.0 taken";
+  all.push_back({"relayed", relayed, std::string(kOriginal)});
   return all;
 }
 
@@ -77,13 +91,13 @@ class DsnGoldenTest : public testing::TestWithParam<Case> {};
 
 TEST_P(DsnGoldenTest, MatchesGoldenFile) {
   const std::string path = std::string(POSTERN_SOURCE_DIR) + "/tests/golden/dsn/" + GetParam().name + ".eml";
-  const std::string built = build_failure_report(GetParam().report, GetParam().original);
+  const std::string built = build_report(GetParam().report, GetParam().original);
   if (std::getenv("POSTERN_UPDATE_GOLDEN") != nullptr) std::ofstream(path, std::ios::binary) << built;
   EXPECT_EQ(built, read_file(path));
 }
 
 TEST_P(DsnGoldenTest, IsSevenBitWithCrlfOnlyAndShortLines) {
-  const std::string built = build_failure_report(GetParam().report, GetParam().original);
+  const std::string built = build_report(GetParam().report, GetParam().original);
   std::size_t line = 0;
   for (std::size_t i = 0; i < built.size(); ++i) {
     ASSERT_LT(static_cast<unsigned char>(built[i]), 0x80) << "RFC 3464 §2.1, octet " << i;
@@ -97,14 +111,16 @@ TEST_P(DsnGoldenTest, IsSevenBitWithCrlfOnlyAndShortLines) {
 }
 
 TEST_P(DsnGoldenTest, HasTheThreePartsInOrder) {
-  const std::string built = build_failure_report(GetParam().report, GetParam().original);
+  const std::string built = build_report(GetParam().report, GetParam().original);
   std::vector<std::string> types;
   constexpr std::string_view kField = "Content-Type: ";
   for (std::size_t at = built.find(kField); at != std::string::npos; at = built.find(kField, at + 1)) {
     const std::size_t value = at + kField.size();
     types.push_back(built.substr(value, built.find_first_of(";\r", value) - value));
   }
-  const bool whole = GetParam().report.what == Return::Full && GetParam().original == kOriginal;
+  const Report& report = GetParam().report;
+  const bool whole =
+      report.what == Return::Full && report.news == News::Failed && GetParam().original == kOriginal;
   EXPECT_EQ(types, (std::vector<std::string>{"multipart/report", "text/plain", "message/delivery-status",
                                              whole ? "message/rfc822" : "text/rfc822-headers"}))
       << "RFC 6522 §3";
@@ -122,18 +138,36 @@ std::size_t count(std::string_view haystack, std::string_view needle) {
 }
 
 TEST(Rfc3464Section23, OneGroupPerRecipientAfterABlankLine) {
-  const std::string built = build_failure_report(cases()[1].report, kOriginal);
+  const std::string built = build_report(cases()[1].report, kOriginal);
   EXPECT_EQ(count(built, "\r\n\r\nFinal-Recipient: ") + count(built, "\r\n\r\nOriginal-Recipient: "), 2U);
   EXPECT_EQ(count(built, "\r\nAction: failed\r\n"), 2U);
 }
 
 TEST(Rfc3461Section63, EnvelopeIdAndOriginalRecipientOnlyWhenTheyCame) {
-  const std::string without = build_failure_report(base_report(), kOriginal);
+  const std::string without = build_report(base_report(), kOriginal);
   EXPECT_EQ(count(without, "Original-Envelope-Id"), 0U);
   EXPECT_EQ(count(without, "Original-Recipient"), 0U);
-  const std::string with = build_failure_report(cases()[1].report, kOriginal);
+  const std::string with = build_report(cases()[1].report, kOriginal);
   EXPECT_EQ(count(with, "Original-Envelope-Id: QQ+314159\r\n"), 1U);
   EXPECT_EQ(count(with, "Original-Recipient: rfc822; No.Body+Tag@Example.net\r\n"), 1U);
+}
+
+// RFC 3464 §2.3.3 and §2.3.9.
+TEST(Rfc3464Section23, WillRetryUntilOnlyWhereAnAttemptFollows) {
+  const std::vector<Case> all = cases();
+  for (const Case& c : all) {
+    const std::string built = build_report(c.report, c.original);
+    const bool delayed = c.report.news == News::Delayed;
+    EXPECT_EQ(count(built, "Will-Retry-Until: "), delayed ? 1U : 0U) << c.name;
+    EXPECT_EQ(count(built, "Action: delayed"), delayed ? 1U : 0U) << c.name;
+  }
+}
+
+TEST(PlainWords, EveryStatusHasSome) {
+  for (const char* status : {"5.1.1", "4.4.1", "5.1.10", "5.7.30", "5.7.509", "4.0.0", "", "5", "nonsense"})
+    EXPECT_FALSE(plain_words(status).empty()) << status;
+  EXPECT_EQ(plain_words("4.4.1"), plain_words("5.4.1"));
+  EXPECT_NE(plain_words("5.1.1"), plain_words("5.1.10"));
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ void read_auth(std::string_view mechanisms, Extensions& out) {
   for (std::string_view word = next_word(mechanisms); !word.empty(); word = next_word(mechanisms)) {
     out.auth_plain |= word == "PLAIN";
     out.auth_login |= word == "LOGIN";
+    out.auth_scram |= word == "SCRAM-SHA-256";
   }
 }
 
@@ -35,6 +36,8 @@ void read_line(std::string_view line, Extensions& out) {
   out.eight_bit_mime |= keyword == "8BITMIME";
   out.smtputf8 |= keyword == "SMTPUTF8";
   out.dsn |= keyword == "DSN";
+  out.chunking |= keyword == "CHUNKING";
+  out.binary_mime |= keyword == "BINARYMIME";
   out.starttls |= keyword == "STARTTLS";
   if (keyword == "SIZE") {
     out.size = true;

@@ -13,9 +13,12 @@ struct Extensions {
   bool eight_bit_mime = false;
   bool smtputf8 = false;
   bool dsn = false;
+  bool chunking = false;     ///< RFC 3030
+  bool binary_mime = false;  ///< RFC 3030 §3; only with chunking
   bool starttls = false;
   bool auth_plain = false;
   bool auth_login = false;
+  bool auth_scram = false;  ///< SCRAM-SHA-256
   bool size = false;
   std::uint64_t size_limit = 0;  ///< 0: no fixed limit (RFC 1870 §4)
 };

@@ -12,6 +12,8 @@ namespace postern::delivery {
 namespace {
 
 constexpr std::size_t kMaxSites = 10'000;
+/// At once to a site of which nothing is known yet; Pace takes it from there.
+constexpr std::uint32_t kFirstConnections = 5;
 /// Messages up to this size are held in memory while they are delivered; the queue's pieces have the same
 /// size.
 constexpr std::uint64_t kSmall = 64 * 1024;
@@ -23,50 +25,73 @@ bool has_eight_bit(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
+/// Some recipients of a message that go the same way.
+struct Group {
+  const RouteChoice* choice;
+  std::string domain;  ///< empty when it does not matter
+  Job job;
+};
+
 /// A message's recipients by destination, no more in one job than a server must take (RFC 5321 §4.5.3.1.8).
-std::vector<std::pair<std::string, Job>> jobs_of(const std::shared_ptr<ActiveMessage>& message,
-                                                 const Options& options) {
-  const std::vector<smtp::Recipient>& recipients = message->lease.envelope.recipients;
-  std::map<std::string_view, std::vector<std::uint32_t>> by_destination;
-  for (std::uint32_t i = 0; i < recipients.size(); ++i) {
+std::vector<Group> groups_of(const std::shared_ptr<ActiveMessage>& message, const Settings& settings) {
+  const smtp::Envelope& envelope = message->lease.envelope;
+  const bool sandbox = settings.options.mode == Mode::Sandbox;
+  std::map<std::pair<const RouteChoice*, std::string_view>, std::vector<std::uint32_t>> by_destination;
+  for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
+    const smtp::Recipient& r = envelope.recipients[i];
+    const RouteChoice& choice = settings.map.routes.choose(envelope.reverse_path, r.address, r.domain);
     // A relay and the sandbox take everything; they are one destination without a name.
-    const std::string_view destination =
-        options.mode == Mode::Direct ? recipients[i].domain : std::string_view();
-    by_destination[destination].push_back(i);
+    const bool by_domain = choice.action == RouteAction::Direct && !sandbox;
+    by_destination[{&choice, by_domain ? std::string_view(r.domain) : std::string_view()}].push_back(i);
   }
-  std::vector<std::pair<std::string, Job>> jobs;
+  std::vector<Group> groups;
   for (const auto& [destination, all] : by_destination) {
-    for (std::size_t begin = 0; begin < all.size(); begin += options.max_recipients) {
-      const std::size_t end = std::min<std::size_t>(all.size(), begin + options.max_recipients);
+    for (std::size_t begin = 0; begin < all.size(); begin += settings.options.max_recipients) {
+      const std::size_t end = std::min<std::size_t>(all.size(), begin + settings.options.max_recipients);
       std::vector<std::uint32_t> some(all.begin() + static_cast<std::ptrdiff_t>(begin),
                                       all.begin() + static_cast<std::ptrdiff_t>(end));
-      jobs.emplace_back(destination, Job{message, std::move(some)});
+      groups.push_back({destination.first, std::string(destination.second), Job{message, std::move(some)}});
     }
   }
-  return jobs;
+  return groups;
+}
+
+std::string report_name(News news) {
+  return news == News::Failed    ? "failure report "
+         : news == News::Delayed ? "delay notice "
+                                 : "success report ";
+}
+
+std::vector<std::optional<Attempt>> same_for_all(const Job& job, const Outcome& outcome) {
+  return std::vector<std::optional<Attempt>>(job.recipients.size(), Attempt{outcome, nullptr});
 }
 
 }  // namespace
 
 Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services,
-           std::function<void()> on_concluded)
+           Shared& shared, std::function<void(AccountId)> on_concluded)
     : settings_(settings),
       services_(std::move(services)),
+      shared_(shared),
       on_concluded_(std::move(on_concluded)),
       rng_(std::random_device{}()),
       dead_hosts_(settings.options.dead_host_memory),
+      next_hops_(settings.map, resolver, services_.clock),
       context_{.loop = loop,
                .resolver = resolver,
                .options = settings.options,
-               .identity = settings.identity,
-               .clock = services.clock,
-               .metrics = services.metrics,
+               .identity = settings.map.identity,
+               .clock = services_.clock,
+               .metrics = services_.metrics,
                .dead_hosts = dead_hosts_,
                .rng = rng_,
-               .manners = settings.manners,
-               .smarthost = settings.smarthost ? &*settings.smarthost : nullptr,
+               .decide_tls = settings.decide_tls,
                .sessions = sessions_,
-               .max_connections = settings.connections_per_lane,
+               .free_room =
+                   [this] {
+                     const auto room = static_cast<double>(settings_.options.max_active);
+                     return std::max(0.0, 1.0 - static_cast<double>(shared_.shares.all()) / room);
+                   },
                .open_content = [this](ActiveMessage& message) { return open_content(message); },
                .withdrawn = [this](QueueId id) { return services_.queue.withdrawn(id); },
                .finished =
@@ -86,6 +111,7 @@ void Lane::deliver(queue::Lease lease, std::optional<std::string> content) {
   message->content = std::move(content);
   message->attempts.resize(lease.envelope.recipients.size());
   message->lease = std::move(lease);
+  if (services_.urgency) message->urgency = services_.urgency(message->lease.account);
   if (message->content) {
     start(message);
   } else {
@@ -122,25 +148,55 @@ net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
 }
 
 void Lane::start(const std::shared_ptr<ActiveMessage>& message) {
-  std::vector<std::pair<std::string, Job>> jobs = jobs_of(message, settings_.options);
-  if (jobs.empty()) return context_.loop.spawn(conclude(message));
-  message->open_jobs = jobs.size();  // before the first is given away: it may come back at once
-  for (auto& [destination, job] : jobs) {
-    if (sandbox_) {
-      context_.loop.spawn(capture(std::move(job)));
-    } else {
-      site(destination).add(std::move(job));
-    }
+  std::vector<Group> groups = groups_of(message, settings_);
+  if (groups.empty()) return context_.loop.spawn(conclude(message));
+  message->open_jobs = groups.size();  // before the first is given away: it may come back at once
+  for (Group& group : groups) dispatch(*group.choice, group.domain, std::move(group.job));
+}
+
+void Lane::dispatch(const RouteChoice& choice, const std::string& domain, Job job) {
+  if (sandbox_) return context_.loop.spawn(capture(std::move(job)));
+  if (choice.action == RouteAction::Discard || choice.action == RouteAction::Hold) {
+    return refuse_to_send(choice.action, choice, job);
+  }
+  if (const std::shared_ptr<const NextHop> hop = next_hops_.known(choice, domain)) {
+    site(hop).add(std::move(job));
+  } else {
+    context_.loop.spawn(find_site(choice, domain, std::move(job)));
   }
 }
 
-Site& Lane::site(const std::string& destination) {
-  if (const auto known = sites_.find(destination); known != sites_.end()) return *known->second;
+void Lane::refuse_to_send(RouteAction action, const RouteChoice& choice, const Job& job) {
+  Outcome outcome = action == RouteAction::Discard
+                        ? local_outcome(Decision::Done, "2.0.0", "discarded by route " + choice.name)
+                        : local_outcome(Decision::Held, "4.3.0", "held by route " + choice.name);
+  outcome.rule = "route " + choice.name;
+  finished(job, same_for_all(job, outcome));
+}
+
+net::Task<> Lane::find_site(const RouteChoice& choice, std::string domain, Job job) {
+  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, std::move(domain));
+  if (hop->exists()) {
+    site(hop).add(std::move(job));
+  } else {
+    finished(job, same_for_all(job, hop->hosts.failure));
+  }
+}
+
+Site& Lane::site(const std::shared_ptr<const NextHop>& hop) {
+  if (const auto known = sites_.find(hop->site); known != sites_.end()) return *known->second;
   if (sites_.size() >= kMaxSites)
     std::erase_if(sites_, [](const auto& entry) { return entry.second->idle(); });
-  auto made = std::make_unique<Site>(context_, destination);
+  const Courtesy& courtesy = *hop->courtesy;
+  const Pace::Settings pace{
+      .first_connections = hop->relay != nullptr ? courtesy.max_connections : kFirstConnections,
+      .max_connections = courtesy.max_connections,
+      .rate = courtesy.rate,
+      .first_pause = settings_.options.dead_host_memory};
+  auto made = std::make_unique<Site>(context_, hop,
+                                     shared_.paces.of(hop->budget, pace, services_.clock.steady_now()));
   if (stopping_) made->stop();
-  return *sites_.emplace(destination, std::move(made)).first->second;
+  return *sites_.emplace(hop->site, std::move(made)).first->second;
 }
 
 // ---- content
@@ -179,7 +235,7 @@ net::Task<> Lane::capture(Job job) {
   Result<> captured = co_await capture_content(job);
   const Outcome outcome = captured ? local_outcome(Decision::Done, "2.0.0", "kept in the sandbox")
                                    : local_outcome(Decision::Retry, "4.3.0", captured.error().detail);
-  finished(job, std::vector<std::optional<Attempt>>(job.recipients.size(), Attempt{outcome, nullptr}));
+  finished(job, same_for_all(job, outcome));
 }
 
 net::Task<Result<>> Lane::capture_content(const Job& job) {
@@ -214,15 +270,21 @@ void Lane::finished(const Job& job, std::vector<std::optional<Attempt>> attempts
 net::Task<> Lane::conclude(std::shared_ptr<ActiveMessage> message) {
   const TimePoint now = services_.clock.now();
   std::vector<Conclusion> conclusions = conclude_attempts(*message, now, settings_.options, rng_);
-  std::optional<Report> due = report_due(*message, conclusions, now, settings_.identity.hostname);
-  if (due) {
+  std::vector<Report> due =
+      reports_due(*message, conclusions, now, settings_.options, settings_.map.identity.hostname);
+  for (Report& each : due) {
+    const News news = each.news;
     // Durable before the failure is settled, so that no crash can lose it.
-    Result<> reported = co_await report(*message, *std::move(due));
-    if (!reported) postpone_failures(conclusions, now + kReportAgain, reported.error().detail);
+    Result<> reported = co_await report(*message, std::move(each));
+    if (!reported && news == News::Failed)
+      postpone_failures(conclusions, now + kReportAgain, reported.error().detail);
+    if (!reported && news == News::Delayed) {
+      for (Conclusion& conclusion : conclusions) conclusion.outcome.delay_reported = false;
+    }
   }
   record(*message, conclusions);
   co_await settle(*message, conclusions);
-  on_concluded_();
+  on_concluded_(message->lease.account);
 }
 
 net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
@@ -233,8 +295,8 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
     report.what = Return::Headers;  // a large message comes back as its header (RFC 3461 §4.3 allows it)
   }
   const QueueId unique{make_id(report.now.time_since_epoch().count())};
-  report.message_id = mail::make_message_id(unique, settings_.identity.hostname);
-  std::string content = build_failure_report(report, message.content ? *message.content : beginning);
+  report.message_id = mail::make_message_id(unique, settings_.map.identity.hostname);
+  std::string content = build_report(report, message.content ? *message.content : beginning);
   const bool smtputf8 = has_eight_bit(report.sender);
   std::string recipient = report.sender;
   Result<> queued =
@@ -247,7 +309,7 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
                             .account = lease.account_name,
                             .sender = "",
                             .recipient = report.sender,
-                            .detail = "failure report " + report.message_id});
+                            .detail = report_name(report.news) + report.message_id});
   co_return Result<>{};
 }
 
@@ -276,7 +338,9 @@ void Lane::record(const ActiveMessage& message, const std::vector<Conclusion>& c
     services_.metrics.recipient(conclusion.outcome.kind);
     queue::HistoryEvent event = history_event(message, conclusion, now);
     const std::optional<Attempt>& attempt = message.attempts[conclusion.position];
-    log::Event(log::Level::Info, "delivery." + event.kind)
+    // Thousands may be sent away from a slow site, again and again: the history has them.
+    const bool routine = conclusion.outcome.kind == Kind::Postponed;
+    log::Event(routine ? log::Level::Debug : log::Level::Info, "delivery." + event.kind)
         .with("queue_id", message.lease.id)
         .with("session", message.lease.session)
         .with("recipient", event.recipient)
@@ -301,7 +365,7 @@ void Lane::stop() {
 
 void Lane::forget_failures() {
   dead_hosts_.clear();
-  for (const auto& [destination, site] : sites_) site->forget_failure();
+  next_hops_.forget();
 }
 
 void Lane::cancel() {

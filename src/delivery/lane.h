@@ -5,11 +5,15 @@
 #include "delivery/dead_hosts.h"
 #include "delivery/message.h"
 #include "delivery/metrics.h"
+#include "delivery/next_hop.h"
 #include "delivery/options.h"
-#include "delivery/route.h"
+#include "delivery/pace.h"
+#include "delivery/route_table.h"
 #include "delivery/sandbox.h"
+#include "delivery/shares.h"
 #include "delivery/sign.h"
 #include "delivery/site.h"
+#include "delivery/tls_decision.h"
 #include "dns/resolver.h"
 #include "net/loop.h"
 #include "queue/history.h"
@@ -39,16 +43,22 @@ struct Services {
   const Clock& clock;
   Metrics& metrics;
   EnqueueReport enqueue_report;
+  std::function<Urgency(AccountId)> urgency = {};  ///< any thread; empty: all mail is prompt
 };
 
 /// What is fixed while the server runs.
 struct Settings {
   Options options;
-  std::optional<Smarthost> smarthost;  ///< in smarthost mode
-  Manners manners;                     ///< towards every next hop
-  Identity identity;
+  Map map;
+  DecideTls decide_tls = decide_tls_by_configuration;
   std::string sandbox_directory;  ///< in sandbox mode
-  std::uint32_t connections_per_lane = 1;
+};
+
+/// What lanes have in common while they run.
+struct Shared {
+  explicit Shared(std::size_t room) : shares(room) {}
+  Shares shares;
+  Paces paces;
 };
 
 /// One loop's share of delivery: the messages that were given to it, from their lease until they are settled.
@@ -63,9 +73,9 @@ struct Settings {
 /// kMaxSites.
 class Lane {
  public:
-  /// `on_concluded` is called once for each message given to deliver().
-  Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services,
-       std::function<void()> on_concluded);
+  /// `on_concluded` is called once for each message given to deliver(), with its account.
+  Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services, Shared& shared,
+       std::function<void(AccountId)> on_concluded);
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
@@ -87,7 +97,10 @@ class Lane {
   net::Task<> prepare(std::shared_ptr<ActiveMessage> message);
   net::Task<Result<>> load_and_sign(ActiveMessage& message);
   void start(const std::shared_ptr<ActiveMessage>& message);
-  Site& site(const std::string& destination);
+  void dispatch(const RouteChoice& choice, const std::string& domain, Job job);
+  void refuse_to_send(RouteAction action, const RouteChoice& choice, const Job& job);
+  net::Task<> find_site(const RouteChoice& choice, std::string domain, Job job);
+  Site& site(const std::shared_ptr<const NextHop>& hop);
   [[nodiscard]] bool wants_signature(const ActiveMessage& message) const;
   Result<> sign(ActiveMessage& message, std::string_view header, const std::string& body);
   net::Task<Result<std::unique_ptr<Content>>> open_content(ActiveMessage& message);
@@ -103,10 +116,12 @@ class Lane {
 
   const Settings& settings_;
   Services services_;
-  std::function<void()> on_concluded_;
+  Shared& shared_;
+  std::function<void(AccountId)> on_concluded_;
   Rng rng_;
   DeadHosts dead_hosts_;
   std::atomic<std::size_t> sessions_{0};
+  NextHops next_hops_;
   SiteContext context_;
   std::optional<Sandbox> sandbox_;
   std::unordered_map<std::string, std::unique_ptr<Site>> sites_;

@@ -35,4 +35,13 @@ Result<Manners> make_manners(const Options& options, const std::optional<Smartho
   return manners;
 }
 
+std::vector<AuthMechanism> usable_mechanisms(const Manners& manners, const Extensions& offered) {
+  std::vector<AuthMechanism> out;
+  if (manners.user.empty()) return out;
+  if (offered.auth_scram) out.push_back(AuthMechanism::ScramSha256);
+  if (offered.auth_plain) out.push_back(AuthMechanism::Plain);
+  if (offered.auth_login) out.push_back(AuthMechanism::Login);
+  return out;
+}
+
 }  // namespace postern::delivery

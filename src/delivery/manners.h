@@ -1,14 +1,20 @@
 #pragma once
 
 #include "base/result.h"
+#include "delivery/extensions.h"
 #include "delivery/options.h"
 #include "net/tls.h"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace postern::delivery {
+
+/// Ways to log in at a smarthost, strongest first.
+enum class AuthMechanism : std::uint8_t { ScramSha256, Plain, Login };
 
 /// How to talk to a next hop.
 struct Manners {
@@ -22,5 +28,8 @@ struct Manners {
 /// hosts. The password is the first line of its file. Errors: NotFound (the password file), Malformed (an
 /// empty one, or a CA file that is none), each naming the file.
 [[nodiscard]] Result<Manners> make_manners(const Options& options, const std::optional<Smarthost>& smarthost);
+
+/// The mechanisms that both sides have, in the order to try them.
+[[nodiscard]] std::vector<AuthMechanism> usable_mechanisms(const Manners& manners, const Extensions& offered);
 
 }  // namespace postern::delivery

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "delivery/fair_queue.h"
 #include "delivery/outcome.h"
 #include "queue/queue.h"
 
@@ -16,7 +17,10 @@ struct Peer {
   std::string host;
   std::string ip;
   std::string
-      security;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384", "cleartext", or empty when no session came about
+      security;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384 unverified (delivery.tls)", "cleartext (...)", or empty
+                 ///< when no session came about
+  bool reports = false;    ///< it offers DSN, so that success is its to report (RFC 3461 §5.2.1)
+  std::string route = {};  ///< the route that led there; empty: the default
 };
 
 /// What one attempt came to for one recipient.
@@ -33,6 +37,7 @@ struct ActiveMessage {
   bool signature_is_new = false;       ///< made in this attempt, so the queue has to keep it
   std::vector<std::optional<Attempt>> attempts;  ///< one per leased recipient; nullopt: not tried
   std::size_t open_jobs = 0;
+  Urgency urgency = Urgency::Prompt;
 };
 
 /// One transaction to be made: some recipients of one message that share a destination.

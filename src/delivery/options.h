@@ -11,6 +11,7 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace postern::delivery {
 
@@ -41,14 +42,18 @@ constexpr auto option_names(Signing) {
   return std::array{std::pair{"domain", Signing::Domain}, std::pair{"none", Signing::None}};
 }
 
-/// One relay that takes all our mail: the table [smarthost.NAME].
+/// One relay that takes our mail: the table [smarthost.NAME].
 struct Smarthost {
+  std::string preset;
   std::string host;
   std::uint16_t port = 587;
   TlsPolicy tls = TlsPolicy::Required;
   std::string user;
   std::string password_file;
   std::string ca_file;
+  std::uint32_t max_connections = 0;
+  std::string rate;
+  std::vector<std::string> replies;
 
   /// Malformed: no host, a user without a password file, or a password that would travel without verified
   /// TLS.
@@ -56,6 +61,8 @@ struct Smarthost {
 
   static auto fields() {
     return std::tuple{
+        field("preset", &Smarthost::preset, Reload::Restart,
+              "Begin with what is known of ses, gmail, m365, mailgun, postmark, sendgrid or generic."),
         field("host", &Smarthost::host, Reload::Restart, "Name or address of the relay."),
         field("port", &Smarthost::port, 1, 65535, Reload::Restart, "TCP port of the relay."),
         field("tls", &Smarthost::tls, Reload::Restart,
@@ -66,6 +73,12 @@ struct Smarthost {
               "File whose first line is the password."),
         field("ca_file", &Smarthost::ca_file, Reload::Restart,
               "PEM file of trusted CAs; empty: the system's."),
+        field("max_connections", &Smarthost::max_connections, 0, 1000, Reload::Restart,
+              "Connections at once; 0: delivery.max_connections."),
+        field("rate", &Smarthost::rate, Reload::Restart,
+              "Messages in a window of time, such as \"14/1s\" or \"2000/1d\"; empty: no limit."),
+        field("replies", &Smarthost::replies, Reload::Restart,
+              "What its replies mean, as in [provider.NAME]."),
     };
   }
 };
@@ -96,6 +109,9 @@ struct Options {
   std::chrono::seconds first_retry{1800};
   std::chrono::seconds longest_retry{4 * 3600};
   std::chrono::seconds give_up_after{5 * 24 * 3600};
+  std::chrono::seconds bulk_first_retry{1800};
+  std::chrono::seconds bulk_give_up_after{5 * 24 * 3600};
+  std::chrono::seconds delay_notice_after{4 * 3600};
 
   /// Malformed: first_retry longer than longest_retry, smarthost mode without a name, or mail to MX hosts
   /// without a signature.
@@ -151,6 +167,12 @@ struct Options {
         field(
             "give_up_after", &Options::give_up_after, seconds{1}, 30 * kDay, Reload::Restart,
             "Age at which undelivered mail goes back to its sender; RFC 5321 §4.5.4.1 asks for 4 to 5 days."),
+        field("bulk_first_retry", &Options::bulk_first_retry, seconds{1}, kDay, Reload::Restart,
+              "first_retry for accounts of class bulk."),
+        field("bulk_give_up_after", &Options::bulk_give_up_after, seconds{1}, 30 * kDay, Reload::Restart,
+              "give_up_after for accounts of class bulk."),
+        field("delay_notice_after", &Options::delay_notice_after, seconds{0}, 30 * kDay, Reload::Restart,
+              "Age at which the sender is told, once, that mail is late and why; 0s: never."),
     };
   }
 };

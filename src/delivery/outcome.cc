@@ -23,6 +23,14 @@ Decision decide(int code, Stage stage) {
   return kind == 5 ? Decision::Failed : Decision::Retry;
 }
 
+/// Greylisting says 4.7.x to RCPT and means this triplet; a full mailbox says 4.2.2 and means this user.
+bool is_about_the_site(const smtp::Reply& reply, Stage stage) {
+  if (reply.code == 421 || stage < Stage::Mail) return true;
+  const std::string status = smtp::to_string(reply.enhanced);
+  if (status.starts_with("4.3.")) return true;  // RFC 3463 §3.4: the receiving system
+  return stage == Stage::Mail && status.starts_with("4.7.");
+}
+
 }  // namespace
 
 const char* to_string(Decision decision) {
@@ -33,6 +41,10 @@ const char* to_string(Decision decision) {
       return "retry";
     case Decision::Failed:
       return "failed";
+    case Decision::Postponed:
+      return "postponed";
+    case Decision::Held:
+      return "held";
   }
   return "unknown";
 }
@@ -76,7 +88,9 @@ std::string one_line(const smtp::Reply& reply) {
 
 Outcome classify(const smtp::Reply& reply, Stage stage) {
   const Decision decision = decide(reply.code, stage);
-  return {decision, status_of(reply, decision), one_line(reply), true};
+  Outcome out{decision, status_of(reply, decision), one_line(reply), true};
+  out.site = decision == Decision::Retry && is_about_the_site(reply, stage);
+  return out;
 }
 
 Outcome local_outcome(Decision decision, std::string_view status, std::string text) {

@@ -2,6 +2,7 @@
 
 #include "smtp/reply.h"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,9 +11,11 @@ namespace postern::delivery {
 
 /// What becomes of one recipient after one attempt.
 enum class Decision : std::uint8_t {
-  Done,    ///< the next hop took responsibility
-  Retry,   ///< not now: try again by the schedule
-  Failed,  ///< never: report to the sender
+  Done,       ///< the next hop took responsibility
+  Retry,      ///< not now: try again by the schedule
+  Failed,     ///< never: report to the sender
+  Postponed,  ///< not tried: its site has enough to do; due again after `Outcome::wait`
+  Held,       ///< not tried: a route says that an operator decides
 };
 [[nodiscard]] const char* to_string(Decision decision);
 
@@ -26,12 +29,16 @@ struct Outcome {
   std::string status;   ///< "d.d.d", its first digit in accord with the decision (RFC 3464 §2.3.4)
   std::string text;     ///< one line: "550 5.1.1 no such user", or our own reason
   bool remote = false;  ///< `text` is a reply of the next hop
+  bool site = false;    ///< it is about us and that site, so others that wait for it are concerned as well
+  std::chrono::milliseconds wait{0};  ///< with Retry: not before that; with Postponed: then
+  std::string rule = {};              ///< which rule decided, when it was not the code alone
 };
 
 /// What `reply` to the command at `stage` means. Only the code decides, never the text (RFC 5321 §4.2); a
 /// code nobody knows counts by its first digit. Exceptions, each with its reason:
 /// - Rcpt 552 is "too many recipients" said the old way: retry (RFC 5321 §4.5.3.1.10).
 /// - Auth and Hello failures are about us, not about this mail: retry, the operator can repair it.
+/// - 421 anywhere, 4.3.x, and 4.7.x to MAIL are said to us and not about this mail: Outcome::site.
 /// - A 2xx where 354 belongs, or a 3xx where it does not, is a broken server: retry.
 [[nodiscard]] Outcome classify(const smtp::Reply& reply, Stage stage);
 

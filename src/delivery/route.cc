@@ -29,15 +29,6 @@ Result<net::IpAddress> parse_literal(std::string_view domain) {
   return net::IpAddress::parse(inner);
 }
 
-Route literal_route(const Identity& self, const std::string& domain, std::uint16_t port) {
-  const Result<net::IpAddress> ip = parse_literal(domain);
-  if (!ip) return nowhere(Decision::Failed, "5.1.2", "bad address literal " + domain);
-  if (std::ranges::find(self.own_addresses, *ip) != self.own_addresses.end()) {
-    return nowhere(Decision::Failed, "5.4.6", domain + " is this server: mail would loop");
-  }
-  return Route{{Target{domain, {*ip, port}}}, {}};
-}
-
 /// What address lookups of a list of hosts came to.
 struct Lookups {
   bool unavailable = false;
@@ -47,43 +38,36 @@ struct Lookups {
 Route no_target(const std::string& domain, bool implicit, bool loop, const Lookups& lookups) {
   if (loop)
     return nowhere(Decision::Failed, "5.4.6",
-                   "this server is the best mail host of " + domain + ": mail would loop");
+                   "the address of " + domain + " is this server's: mail would loop");
   if (lookups.unavailable) return nowhere(Decision::Retry, "4.4.3", "DNS: " + lookups.last_error);
   if (implicit)
     return nowhere(Decision::Failed, "5.1.2", "the domain " + domain + " has neither MX nor address");
-  return nowhere(Decision::Failed, "5.4.4", "no mail host of " + domain + " has an address");
+  return nowhere(Decision::Failed, "5.4.4", "no mail host has an address: " + domain);
 }
 
-/// The hosts of a domain, best first, while addresses are looked up.
-struct Hosts {
-  std::vector<dns::MxHost> list;
-  bool loop = false;  ///< we were among them
+/// RFC 5321 §5.1: ourselves in the list, and all that are not better, are no way forward.
+void drop_from(HostList& hosts, std::uint16_t preference) {
+  hosts.loop = true;
+  std::erase_if(hosts.hosts, [preference](const dns::MxHost& h) { return h.preference >= preference; });
+}
 
-  /// RFC 5321 §5.1: ourselves in the list, and all that are not better, are no way forward.
-  void drop_from(std::uint16_t preference) {
-    loop = true;
-    std::erase_if(list, [preference](const dns::MxHost& h) { return h.preference >= preference; });
+net::Task<Result<dns::AddressAnswer>> addresses_of(dns::Resolver& resolver, std::string host) {
+  if (host.starts_with('[')) {
+    POSTERN_CO_TRY(const net::IpAddress ip, parse_literal(host));
+    co_return dns::AddressAnswer{{ip}, false};
   }
-};
-
-Hosts order(std::vector<dns::MxHost> list, const Identity& self, Rng& rng) {
-  std::ranges::shuffle(list, rng);
-  std::ranges::stable_sort(list, {}, &dns::MxHost::preference);
-  Hosts hosts{std::move(list)};
-  const auto us = std::ranges::find_if(
-      hosts.list, [&](const dns::MxHost& h) { return same_name(h.host, self.hostname); });
-  if (us != hosts.list.end()) hosts.drop_from(us->preference);
-  return hosts;
+  Result<dns::AddressAnswer> found = co_await resolver.addresses(std::move(host));
+  co_return found;
 }
 
-net::Task<std::vector<Target>> look_up(dns::Resolver& resolver, const Identity& self, Hosts& hosts,
+net::Task<std::vector<Target>> look_up(dns::Resolver& resolver, const Identity& self, HostList& hosts,
                                        std::uint16_t port, Lookups& lookups) {
   std::vector<Target> targets;
   std::vector<std::uint16_t>
       preferences;  // of targets, to take back those that are not better than ourselves
-  for (std::size_t i = 0; i < hosts.list.size() && targets.size() < kMaxTargets; ++i) {
-    const dns::MxHost host = hosts.list[i];
-    Result<dns::AddressAnswer> found = co_await resolver.addresses(host.host);
+  for (std::size_t i = 0; i < hosts.hosts.size() && targets.size() < kMaxTargets; ++i) {
+    const dns::MxHost host = hosts.hosts[i];
+    Result<dns::AddressAnswer> found = co_await addresses_of(resolver, host.host);
     if (!found) {
       lookups.unavailable |= found.error().code != Errc::NotFound;
       lookups.last_error = found.error().detail;
@@ -93,7 +77,7 @@ net::Task<std::vector<Target>> look_up(dns::Resolver& resolver, const Identity& 
       return std::ranges::find(self.own_addresses, ip) != self.own_addresses.end();
     });
     if (ours) {
-      hosts.drop_from(host.preference);
+      drop_from(hosts, host.preference);
       while (!preferences.empty() && preferences.back() >= host.preference) {
         preferences.pop_back();
         targets.pop_back();
@@ -111,28 +95,70 @@ net::Task<std::vector<Target>> look_up(dns::Resolver& resolver, const Identity& 
 
 }  // namespace
 
-net::Task<Route> find_route(dns::Resolver& resolver, const Identity& self, std::string domain,
-                            std::uint16_t port, Rng& rng) {
-  if (domain.starts_with('[')) co_return literal_route(self, domain, port);
-
-  Result<dns::MxAnswer> answer = co_await resolver.mx(domain);
-  if (!answer && answer.error().code == Errc::NotFound) {
-    co_return nowhere(Decision::Failed, "5.1.2", "the domain " + domain + " does not exist");
+net::Task<HostList> find_hosts(dns::Resolver& resolver, const Identity& self, std::string domain) {
+  HostList out;
+  const auto nowhere_because = [&out](Decision decision, const char* status, std::string text) {
+    out.hosts.clear();
+    out.failure = local_outcome(decision, status, std::move(text));
+  };
+  if (domain.starts_with('[')) {
+    out.hosts.push_back({0, domain});
+    if (!parse_literal(domain)) nowhere_because(Decision::Failed, "5.1.2", "bad address literal " + domain);
+    co_return out;
   }
-  if (!answer) co_return nowhere(Decision::Retry, "4.4.3", "DNS: " + answer.error().detail);
-  // RFC 7505 §3: no look-up of addresses, no retry.
-  if (answer->null_mx)
-    co_return nowhere(Decision::Failed, "5.1.10", "the domain " + domain + " accepts no mail");
+  Result<dns::MxAnswer> answer = co_await resolver.mx(domain);
+  if (!answer) {
+    const bool missing = answer.error().code == Errc::NotFound;
+    nowhere_because(missing ? Decision::Failed : Decision::Retry, missing ? "5.1.2" : "4.4.3",
+                    missing ? "the domain " + domain + " does not exist" : "DNS: " + answer.error().detail);
+    co_return out;
+  }
+  if (answer->null_mx) {  // RFC 7505 §3: no look-up of addresses, no retry
+    nowhere_because(Decision::Failed, "5.1.10", "the domain " + domain + " accepts no mail");
+    co_return out;
+  }
+  out.secure = answer->secure;
+  out.implicit = answer->hosts.empty();
+  out.hosts = std::move(answer->hosts);
+  if (out.implicit) out.hosts.push_back({0, domain});
+  std::ranges::sort(out.hosts, {}, [](const dns::MxHost& h) { return std::pair(h.preference, h.host); });
+  const auto us =
+      std::ranges::find_if(out.hosts, [&](const dns::MxHost& h) { return same_name(h.host, self.hostname); });
+  if (us != out.hosts.end()) drop_from(out, us->preference);
+  if (out.hosts.empty())
+    nowhere_because(Decision::Failed, "5.4.6",
+                    "this server is the best mail host of " + domain + ": mail would loop");
+  co_return out;
+}
 
-  const bool implicit = answer->hosts.empty();
-  if (implicit) answer->hosts.push_back({0, domain});
-  Hosts hosts = order(std::move(answer->hosts), self, rng);
+std::string HostList::site() const {
+  std::string out;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (i > 0) out += hosts[i].preference == hosts[i - 1].preference ? "=" : ">";
+    out += hosts[i].host;
+  }
+  return out;
+}
+
+net::Task<Route> find_targets(dns::Resolver& resolver, const Identity& self, HostList hosts,
+                              std::uint16_t port, Rng& rng) {
+  std::ranges::shuffle(hosts.hosts, rng);
+  std::ranges::stable_sort(hosts.hosts, {}, &dns::MxHost::preference);
+  const std::string first = hosts.hosts.front().host;
   Lookups lookups;
   Route route;
   route.targets = co_await look_up(resolver, self, hosts, port, lookups);
   if (route.targets.empty()) {
-    co_return no_target(domain, implicit, hosts.loop && !lookups.unavailable, lookups);
+    co_return no_target(first, hosts.implicit, hosts.loop && !lookups.unavailable, lookups);
   }
+  co_return route;
+}
+
+net::Task<Route> find_route(dns::Resolver& resolver, const Identity& self, std::string domain,
+                            std::uint16_t port, Rng& rng) {
+  HostList hosts = co_await find_hosts(resolver, self, std::move(domain));
+  if (hosts.hosts.empty()) co_return Route{{}, std::move(hosts.failure)};
+  Route route = co_await find_targets(resolver, self, std::move(hosts), port, rng);
   co_return route;
 }
 

@@ -3,23 +3,25 @@
 #include "base/log.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace postern::delivery {
 namespace {
 
-std::shared_ptr<const Peer> make_peer(const std::string& host, const net::IpAddress& ip,
-                                      std::string security) {
-  return std::make_shared<const Peer>(Peer{.host = host, .ip = ip.text(), .security = std::move(security)});
-}
+/// How often a site with waiting mail looks whether it may send.
+constexpr std::chrono::milliseconds kLookAgain{100};
+/// How often an idle connection looks whether somebody else wants its place.
+constexpr std::chrono::milliseconds kLookIdle{250};
 
-std::shared_ptr<const Peer> describe(const Client& client) {
-  std::string security = "cleartext";
+/// "TLSv1.3 TLS_AES_256_GCM_SHA384 verified (smarthost.ses.tls)"
+std::string describe_security(const Client& client, const std::string& reason) {
+  std::string out = "cleartext";
   if (client.stream().is_tls()) {
     const net::TlsInfo tls = client.stream().tls_info();
-    security = tls.version + " " + tls.cipher;
+    out = tls.version + " " + tls.cipher + (tls.verify_error.empty() ? " verified" : " unverified");
   }
-  return make_peer(client.target().host, client.target().endpoint.ip, std::move(security));
+  return out + " (" + reason + ")";
 }
 
 std::vector<std::optional<Attempt>> same_for_all(const Job& job, const Attempt& attempt) {
@@ -33,6 +35,7 @@ struct Site::Connection {
   std::unique_ptr<Client> client;
   std::shared_ptr<const Peer> peer;
   net::Event work;
+  SteadyTime busy_since{};  // of the transaction in progress; {}: none
   std::uint32_t transfers = 0;
   bool kept = false;  // it has been waiting, so the other side may have closed it
 };
@@ -52,22 +55,31 @@ struct Site::Transfer {
   std::unique_ptr<Content> content;
 };
 
-Site::Site(SiteContext& context, std::string destination)
-    : context_(context), destination_(std::move(destination)) {}
+Site::Site(SiteContext& context, std::shared_ptr<const NextHop> hop, std::shared_ptr<Pace> pace)
+    : context_(context), hop_(std::move(hop)), pace_(std::move(pace)), turn_(context.loop) {}
 
 bool Site::idle() const {
-  return waiting_.empty() && connections_.empty() && ending_.empty() && !opening_ &&
-         context_.clock.steady_now() >= dead_until_;
+  return waiting_.empty() && connections_.empty() && ending_.empty() && !opening_ && !watching_;
 }
 
 void Site::add(Job job) {
   if (stopping_) return hand_back(job);
-  if (connections_.empty() && context_.clock.steady_now() < dead_until_) {
-    return context_.finished(job, same_for_all(job, last_failure_));
+  const SteadyTime now = context_.clock.steady_now();
+  if (const std::optional<Pace::Pause> pause = pace_->paused(now); pause && pause->until - now > kHorizon) {
+    return postpone(job, std::chrono::ceil<std::chrono::milliseconds>(pause->until - now), pause->why);
   }
   const AccountId account = job.message->lease.account;
-  waiting_.push(account, std::move(job));
+  const Urgency urgency = job.message->urgency;
+  waiting_.push(account, std::move(job), urgency);
   open_if_needed();
+  shed();
+  watch_if_needed();
+}
+
+void Site::watch_if_needed() {
+  if (waiting_.empty() || watching_ || stopping_) return;
+  watching_ = true;
+  context_.loop.spawn(watch());
 }
 
 void Site::open_if_needed() {
@@ -79,9 +91,24 @@ void Site::open_if_needed() {
     return;
   }
   // One at a time: while it opens, those that are up may empty the line.
-  if (opening_ || connections_.size() >= context_.max_connections) return;
+  if (opening_) return;
+  const SteadyTime now = context_.clock.steady_now();
+  if (pace_->next_message(now) > now + context_.options.idle_timeout) return;
+  const Urgency urgency = waiting_.size(Urgency::Prompt) > 0 ? Urgency::Prompt : Urgency::Bulk;
+  if (!pace_->take_connection(now, urgency)) return;
   opening_ = true;
   context_.loop.spawn(run_connection());
+}
+
+/// While mail waits: connections that other loops give back, pauses that end, and sites that get slow are only
+/// noticed by looking.
+net::Task<> Site::watch() {
+  while (!waiting_.empty() && !stopping_) {
+    [[maybe_unused]] const bool woken = co_await turn_.wait_until(context_.clock.steady_now() + kLookAgain);
+    shed();
+    open_if_needed();
+  }
+  watching_ = false;
 }
 
 net::Task<> Site::run_connection() {
@@ -92,18 +119,25 @@ net::Task<> Site::run_connection() {
 
 net::Task<> Site::run_session() {
   Attempt failure;
-  std::unique_ptr<Client> client = co_await connect(failure);
+  std::string security;
+  std::unique_ptr<Client> client = co_await connect(failure, security);
   opening_ = false;
   if (!client) {
+    pace_->give_connection();
     unreachable(std::move(failure));
     co_return;
   }
-  std::shared_ptr<const Peer> peer = describe(*client);
+  auto peer = std::make_shared<const Peer>(Peer{.host = client->target().host,
+                                                .ip = client->target().endpoint.ip.text(),
+                                                .security = describe_security(*client, security),
+                                                .reports = client->extensions().dsn,
+                                                .route = hop_->route});
   Connection connection{std::move(client), std::move(peer), net::Event(context_.loop)};
   context_.metrics.connection_opened();
   connections_.push_back(&connection);
   co_await serve(connection);
   std::erase(connections_, &connection);
+  pace_->give_connection();
   open_if_needed();  // what is left needs another connection
   ending_.push_back(&connection);
   co_await connection.client->quit();
@@ -111,26 +145,46 @@ net::Task<> Site::run_session() {
 }
 
 net::Task<> Site::serve(Connection& connection) {
+  const std::uint32_t most = hop_->courtesy->max_messages_per_connection;
   std::unique_ptr<Transfer> next;
-  while (connection.client->usable() && connection.transfers < context_.options.max_messages_per_connection) {
+  while (connection.client->usable() && connection.transfers < most) {
+    if (pace_->paused(context_.clock.steady_now())) break;
     if (!next) next = co_await next_transfer();
     if (next) {
       const std::unique_ptr<Transfer> current = std::move(next);
-      const bool last = connection.transfers + 1 >= context_.options.max_messages_per_connection;
+      const bool last = connection.transfers + 1 >= most;
       if (!last && wait_is_long()) next = co_await next_transfer();
       const bool in_step = co_await transfer(connection, *current, next.get());
       if (!in_step) break;
       continue;
     }
     if (stopping_) break;
-    connection.kept = true;
-    idle_.push_back(&connection);
-    const SteadyTime until = context_.clock.steady_now() + context_.options.idle_timeout;
-    const bool woken = co_await connection.work.wait_until(until);
-    std::erase(idle_, &connection);
-    if (!woken && waiting_.empty()) break;
+    const bool more = co_await wait_for_work(connection);
+    if (!more) break;
   }
   if (next) put_back(std::move(next->job));
+}
+
+/// Until there may be something to send; false: it is not worth waiting longer.
+net::Task<bool> Site::wait_for_work(Connection& connection) {
+  const SteadyTime begun = context_.clock.steady_now();
+  const SteadyTime until = begun + context_.options.idle_timeout;
+  connection.kept = true;
+  if (!waiting_.empty()) {  // the rate says "not yet"
+    const SteadyTime next = pace_->next_message(begun);
+    if (next > until) co_return false;
+    co_await context_.loop.sleep_until(std::min(next, begun + kLookAgain));
+    co_return true;
+  }
+  idle_.push_back(&connection);
+  bool woken = false;
+  // An idle connection that another loop has mail for is given up.
+  for (SteadyTime now = begun; !woken && waiting_.empty() && now < until && !pace_->wanted(now);
+       now = context_.clock.steady_now()) {
+    woken = co_await connection.work.wait_until(std::min(until, now + kLookIdle));
+  }
+  std::erase(idle_, &connection);
+  co_return woken || !waiting_.empty();
 }
 
 /// Looking ahead binds a message to a connection: worth it only when the others have enough to do.
@@ -138,6 +192,8 @@ bool Site::wait_is_long() const { return waiting_.size() >= connections_.size();
 
 net::Task<std::unique_ptr<Site::Transfer>> Site::next_transfer() {
   while (!waiting_.empty()) {
+    const SteadyTime now = context_.clock.steady_now();
+    if (pace_->take_message(now) > now) co_return nullptr;
     auto transfer = std::make_unique<Transfer>(waiting_.pop());
     open_if_needed();  // for those behind it
     if (context_.withdrawn(transfer->job.message->lease.id)) {
@@ -161,20 +217,48 @@ net::Task<bool> Site::transfer(Connection& connection, Transfer& current, const 
   const Transaction transaction = current.transaction();
   const std::optional<Transaction> following =
       ahead != nullptr ? std::optional(ahead->transaction()) : std::nullopt;
+  connection.busy_since = begun;
   TransactionResult result = co_await connection.client->send(transaction, following ? &*following : nullptr);
+  connection.busy_since = {};
   if (result.untouched && (connection.kept || connection.transfers > 0)) {
     // The next hop had closed a connection we kept: that is no attempt.
     put_back(std::move(current.job));
     co_return false;
   }
   ++connection.transfers;
-  context_.metrics.transaction(context_.clock.steady_now() - begun);
+  const std::chrono::nanoseconds took = context_.clock.steady_now() - begun;
+  context_.metrics.transaction(took);
+  constexpr double kWeight = 0.1;  // of the newest in the average
+  const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
+  milliseconds_each_ += (milliseconds - milliseconds_each_) * (milliseconds_each_ == 0 ? 1.0 : kWeight);
   conclude(connection, current, std::move(result));
   co_return true;
 }
 
+/// What a transaction says about the site as a whole.
+void Site::learn(const TransactionResult& result, const std::shared_ptr<const Peer>& peer) {
+  bool taken = false;
+  bool lost = false;
+  for (const std::optional<Outcome>& outcome : result.outcomes) {
+    if (!outcome) continue;
+    taken |= outcome->decision == Decision::Done;
+    lost |= !outcome->remote && outcome->status == "4.4.2";
+    if (!outcome->site) continue;
+    pace_->pushed_back(Attempt{*outcome, peer}, context_.clock.steady_now(), context_.rng);
+    log::Event(log::Level::Info, "delivery.slow_down")
+        .with("site", hop_->budget)
+        .with("reply", outcome->text)
+        .with("rule", outcome->rule)
+        .with("connections", pace_->limit());
+    return;
+  }
+  if (taken) pace_->succeeded();
+  if (lost) pace_->stumbled();
+}
+
 void Site::conclude(Connection& connection, Transfer& transfer, TransactionResult result) {
   const Job& job = transfer.job;
+  learn(result, connection.peer);
   Job rest{job.message, {}};
   Job decided{job.message, {}};
   std::vector<std::optional<Attempt>> attempts;
@@ -193,14 +277,25 @@ void Site::conclude(Connection& connection, Transfer& transfer, TransactionResul
   context_.finished(decided, std::move(attempts));
 }
 
-net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure) {
+net::Task<Route> Site::find_addresses() {
   Route route;
-  if (context_.smarthost != nullptr) {
-    route = co_await find_relay(context_.resolver, context_.smarthost->host, context_.smarthost->port);
+  if (hop_->relay != nullptr) {
+    route = co_await find_relay(context_.resolver, hop_->relay->where.host, hop_->port);
   } else {
-    route = co_await find_route(context_.resolver, context_.identity, destination_, context_.options.port,
-                                context_.rng);
+    route =
+        co_await find_targets(context_.resolver, context_.identity, hop_->hosts, hop_->port, context_.rng);
   }
+  const std::size_t all = route.targets.size();
+  std::erase_if(route.targets, [this](const Target& t) { return !hop_->egress.reaches(t.endpoint.ip); });
+  if (all > 0 && route.targets.empty()) {
+    route.failure = local_outcome(Decision::Retry, "4.4.4",
+                                  "route " + hop_->route + " has no source address of the next hop's family");
+  }
+  co_return route;
+}
+
+net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& security) {
+  Route route = co_await find_addresses();
   failure.outcome = std::move(route.failure);
   bool may_work_later = false;
   for (Target& target : route.targets) {
@@ -213,13 +308,14 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure) {
       may_work_later = true;
       continue;
     }
-    Client::Opened opened = co_await connect_to(std::move(target));
+    Client::Opened opened = co_await connect_to(std::move(target), security);
     if (opened.client) co_return std::move(opened.client);
     if (opened.silent) context_.dead_hosts.add(ip, context_.clock.steady_now());
     // One host that may work later outweighs those that never will.
     const bool permanent = opened.failure.decision == Decision::Failed;
     if (!permanent || !may_work_later) {
-      failure.peer = make_peer(host, ip, "");
+      failure.peer = std::make_shared<const Peer>(
+          Peer{.host = host, .ip = ip.text(), .security = "", .route = hop_->route});
       failure.outcome = std::move(opened.failure);
     }
     may_work_later |= !permanent;
@@ -227,37 +323,46 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure) {
   co_return nullptr;
 }
 
-net::Task<Client::Opened> Site::connect_to(Target target) {
-  Client::Opened opened = co_await Client::open(context_.loop, target, context_.manners,
-                                                context_.identity.hostname, context_.options, context_.clock);
-  if (opened.client || !opened.tls_broke || context_.manners.tls != TlsPolicy::Opportunistic)
+net::Task<Client::Opened> Site::connect_to(Target target, std::string& security) {
+  Result<TlsDecision> tls = co_await context_.decide_tls(*hop_, target);
+  Client::Opened opened;
+  if (!tls) {
+    opened.failure = local_outcome(Decision::Retry, "4.7.5", target.host + ": " + tls.error().detail);
     co_return opened;
+  }
+  security = tls->reason;
+  const Client::Setting setting{context_.identity.hostname, context_.options, context_.clock,
+                                hop_->courtesy->replies, hop_->egress};
+  Manners manners = *hop_->manners;
+  manners.tls = tls->policy;
+  manners.tls_client = tls->client;
+  opened = co_await Client::open(context_.loop, target, manners, setting);
+  if (opened.client || !opened.tls_broke || manners.tls != TlsPolicy::Opportunistic) co_return opened;
 
   // RFC 7435: TLS that does not work is worth no less than none, so the mail goes in the clear.
   log::Event(log::Level::Info, "delivery.tls_fallback")
       .with("host", target.host)
       .with("reason", opened.failure.text);
+  security += ", TLS failed";
   const Manners in_the_clear{.tls = TlsPolicy::None, .tls_client = nullptr, .user = "", .password = ""};
-  opened = co_await Client::open(context_.loop, std::move(target), in_the_clear, context_.identity.hostname,
-                                 context_.options, context_.clock);
+  opened = co_await Client::open(context_.loop, std::move(target), in_the_clear, setting);
   co_return opened;
 }
 
 void Site::unreachable(Attempt failure) {
   log::Event(log::Level::Info, "delivery.unreachable")
-      .with("destination", destination_)
+      .with("site", hop_->budget)
       .with("decision", to_string(failure.outcome.decision))
       .with("reason", failure.outcome.text);
   if (stopping_) {
     while (!waiting_.empty()) hand_back(waiting_.pop());
     return;
   }
-  if (!connections_.empty()) return;  // those that are up carry on; the next hop may only limit their number
-  if (failure.outcome.decision == Decision::Retry) {
-    dead_until_ = context_.clock.steady_now() + context_.options.dead_host_memory;
+  if (failure.outcome.decision == Decision::Retry &&
+      !pace_->unreachable(failure, context_.clock.steady_now(), context_.rng)) {
+    return;  // those that are up carry on; the next hop may only limit their number
   }
-  last_failure_ = std::move(failure);
-  decide_all(last_failure_);
+  if (connections_.empty()) decide_all(failure);
 }
 
 void Site::decide_all(const Attempt& failure) {
@@ -267,10 +372,61 @@ void Site::decide_all(const Attempt& failure) {
   }
 }
 
+// ---- what waits too long goes back to the queue
+
+/// A transaction that is under way says so as soon as it takes longer than those before it.
+std::chrono::milliseconds Site::time_per_message() const {
+  double each = std::max(1.0, milliseconds_each_);
+  if (const Rate& rate = hop_->courtesy->rate; rate.messages != 0) {
+    const double of_rate = static_cast<double>(rate.window.count()) / rate.messages;
+    each = std::max(each, of_rate * static_cast<double>(std::max<std::size_t>(1, connections_.size())));
+  }
+  const SteadyTime now = context_.clock.steady_now();
+  for (const Connection* connection : connections_) {
+    if (connection->busy_since == SteadyTime{}) continue;
+    const std::chrono::duration<double, std::milli> so_far = now - connection->busy_since;
+    each = std::max(each, so_far.count());
+  }
+  return std::chrono::milliseconds{
+      static_cast<std::int64_t>(each / static_cast<double>(std::max<std::size_t>(1, connections_.size())))};
+}
+
+std::size_t Site::most_waiting() const {
+  constexpr std::size_t kLeast = 10;
+  const std::chrono::duration<double, std::milli> horizon = kHorizon * (0.1 + 0.9 * context_.free_room());
+  const auto most = horizon / std::max(std::chrono::milliseconds{1}, time_per_message());
+  return std::max(kLeast, static_cast<std::size_t>(most));
+}
+
+void Site::shed() {
+  const SteadyTime now = context_.clock.steady_now();
+  const std::optional<Pace::Pause> pause = pace_->paused(now);
+  if (pause && pause->until - now > kHorizon) {
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(pause->until - now);
+    while (!waiting_.empty()) postpone(waiting_.pop(), rest, pause->why);
+    return;
+  }
+  const std::size_t most = most_waiting();
+  while (waiting_.size() > most) {
+    const std::string why = std::to_string(waiting_.size()) + " messages are before it at " + hop_->site;
+    postpone(waiting_.pop_excess(), kHorizon, {local_outcome(Decision::Postponed, "4.4.5", why), nullptr});
+  }
+}
+
+void Site::postpone(const Job& job, std::chrono::milliseconds not_before, const Attempt& why) {
+  Attempt attempt = why;
+  attempt.outcome.decision = Decision::Postponed;
+  attempt.outcome.wait = pace_->take_turn(context_.clock.steady_now(), not_before,
+                                          std::min<std::chrono::milliseconds>(time_per_message(), kHorizon));
+  context_.finished(job, same_for_all(job, attempt));
+}
+
 void Site::put_back(Job job) {
   if (stopping_) return hand_back(job);
   const AccountId account = job.message->lease.account;
-  waiting_.push_front(account, std::move(job));
+  const Urgency urgency = job.message->urgency;
+  waiting_.push_front(account, std::move(job), urgency);
+  watch_if_needed();
 }
 
 void Site::hand_back(const Job& job) {
@@ -280,6 +436,7 @@ void Site::hand_back(const Job& job) {
 void Site::stop() {
   stopping_ = true;
   while (!waiting_.empty()) hand_back(waiting_.pop());
+  turn_.notify();
   for (Connection* connection : std::exchange(idle_, {})) connection->work.notify();
 }
 

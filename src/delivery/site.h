@@ -6,8 +6,11 @@
 #include "delivery/fair_queue.h"
 #include "delivery/message.h"
 #include "delivery/metrics.h"
+#include "delivery/next_hop.h"
 #include "delivery/options.h"
+#include "delivery/pace.h"
 #include "delivery/route.h"
+#include "delivery/tls_decision.h"
 #include "dns/resolver.h"
 #include "net/event.h"
 #include "net/loop.h"
@@ -32,10 +35,10 @@ struct SiteContext {
   Metrics& metrics;
   DeadHosts& dead_hosts;
   Rng& rng;
-  Manners manners;                       ///< towards every site of this loop
-  const Smarthost* smarthost = nullptr;  ///< set: every site is this relay
-  std::atomic<std::size_t>& sessions;    ///< those being opened, used or ended
-  std::uint32_t max_connections;         ///< this loop's share of options.max_connections
+  const DecideTls& decide_tls;
+  std::atomic<std::size_t>& sessions;  ///< those being opened, used or ended
+  /// What part of the room for messages in memory is free, 0 to 1: the fuller it is, the less waits at one site.
+  std::function<double()> free_room;
 
   /// Makes the content of a message ready to leave (signed); an Outcome when it cannot.
   std::function<net::Task<Result<std::unique_ptr<Content>>>(ActiveMessage&)> open_content;
@@ -45,17 +48,21 @@ struct SiteContext {
   std::function<void(const Job&, std::vector<std::optional<Attempt>>)> finished;
 };
 
-/// One destination as seen by one loop: the mail that waits for it and the connections that carry it.
-/// A connection is opened when mail waits and none is idle, one at a time; it takes message after message,
-/// stays open for options.idle_timeout, and ends with QUIT. While no connection is up, a failure to open one
-/// decides all waiting mail, and for options.dead_host_memory all that arrives.
+/// One next hop as seen by one loop: the mail that waits for it and the connections that carry it.
+/// A connection is opened when mail waits, none is idle and the pace allows it, one at a time; it takes message
+/// after message, stays open for options.idle_timeout, and ends with QUIT. While no connection is up, a failure to
+/// open one decides all waiting mail. What would have to wait longer than kHorizon goes back to the queue
+/// (Decision::Postponed) with a time that lets it come back in turn.
 ///
 /// Owns     its connections (coroutines on the loop); destroy it only when idle().
-/// Threads  its loop only.
-/// Limits   max_connections; the waiting jobs are bounded by the dispatcher's active set.
+/// Threads  its loop only; the pace is shared with the sites of other loops.
+/// Limits   waiting jobs: as many as go out within kHorizon.
+/// See      docs/decisions/0008-sites-and-pace.md
 class Site {
  public:
-  Site(SiteContext& context, std::string destination);
+  static constexpr std::chrono::seconds kHorizon{10};
+
+  Site(SiteContext& context, std::shared_ptr<const NextHop> hop, std::shared_ptr<Pace> pace);
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
 
@@ -65,8 +72,6 @@ class Site {
   void stop();
   /// Ends transfers in progress as lost connections.
   void cancel();
-  /// The next mail is worth another connection.
-  void forget_failure() { dead_until_ = {}; }
 
   /// No mail, no connection, nothing to remember.
   [[nodiscard]] bool idle() const;
@@ -78,30 +83,42 @@ class Site {
 
   net::Task<> run_connection();
   net::Task<> run_session();
-  net::Task<std::unique_ptr<Client>> connect(Attempt& failure);
-  net::Task<Client::Opened> connect_to(Target target);
+  net::Task<std::unique_ptr<Client>> connect(Attempt& failure, std::string& security);
+  net::Task<Client::Opened> connect_to(Target target, std::string& security);
+  net::Task<Route> find_addresses();
   net::Task<> serve(Connection& connection);
+  net::Task<bool> wait_for_work(Connection& connection);
   net::Task<std::unique_ptr<Transfer>> next_transfer();
   net::Task<bool> transfer(Connection& connection, Transfer& current, const Transfer* ahead);
   void conclude(Connection& connection, Transfer& transfer, TransactionResult result);
+  void learn(const TransactionResult& result, const std::shared_ptr<const Peer>& peer);
   bool wait_is_long() const;
   void put_back(Job job);
 
   void open_if_needed();
+  void watch_if_needed();
+  net::Task<> watch();
   void unreachable(Attempt failure);
   void decide_all(const Attempt& failure);
   void hand_back(const Job& job);
 
+  std::chrono::milliseconds time_per_message() const;
+  std::size_t most_waiting() const;
+  void shed();
+  void postpone(const Job& job, std::chrono::milliseconds not_before, const Attempt& why);
+
   SiteContext& context_;
-  std::string destination_;
+  std::shared_ptr<const NextHop> hop_;
+  std::shared_ptr<Pace> pace_;
   FairQueue<Job> waiting_;
   std::vector<Connection*> connections_;  // established
   std::vector<Connection*> idle_;
   std::vector<Connection*> ending_;  // saying QUIT
   bool opening_ = false;
+  bool watching_ = false;
   bool stopping_ = false;
-  SteadyTime dead_until_{};
-  Attempt last_failure_;
+  net::Event turn_;
+  double milliseconds_each_ = 0;  // how long a transaction takes, lately
 };
 
 }  // namespace postern::delivery

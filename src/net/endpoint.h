@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct sockaddr;
 struct sockaddr_storage;
@@ -50,6 +51,9 @@ struct Endpoint {
   [[nodiscard]] std::string text() const;
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
+
+/// The addresses of this machine's interfaces, loopback included.
+[[nodiscard]] std::vector<IpAddress> local_addresses();
 
 }  // namespace postern::net
 

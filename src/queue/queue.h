@@ -51,6 +51,7 @@ struct Lease {
   smtp::Envelope envelope;              ///< recipients: only the leased ones
   std::vector<std::uint32_t> index;     ///< their numbers in the message, in the same order
   std::vector<std::uint32_t> attempts;  ///< how often each was tried before
+  std::vector<bool> delay_reported;     ///< whether the sender was told that it takes long
   std::string signing_domain;
   std::string signature;  ///< kept DKIM-Signature field, or empty
   TimePoint accepted_at;
@@ -70,14 +71,17 @@ struct RecipientOutcome {
   enum class Kind : std::uint8_t {
     Delivered,  ///< the next hop took it
     Retry,      ///< try again at `retry_at`
+    Postponed,  ///< not tried, its destination has enough to do: due at `retry_at`, counts no attempt
     Failed,     ///< never; the report to the sender is already in the queue
+    Held,       ///< not tried, a route says so: waits for Operation::Release
     Untried,    ///< nothing happened; due as before
   };
   std::uint32_t index = 0;  ///< number in the message
   Kind kind = Kind::Untried;
   TimePoint retry_at;
-  std::string status;  ///< "4.4.1"
-  std::string text;    ///< the reply or the reason, one line
+  std::string status;           ///< "4.4.1"
+  std::string text;             ///< the reply or the reason, one line
+  bool delay_reported = false;  ///< the sender was told with this attempt that it takes long
 };
 
 enum class RecipientState : std::uint8_t {

@@ -82,9 +82,10 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
   lease.size = static_cast<std::uint64_t>(query.integer(11));
   query.reset();
 
-  POSTERN_TRY(store::Statement recipients,
-              database_.prepare("SELECT number,address,domain,notify,orcpt,attempts FROM recipients "
-                                "WHERE message=? AND state=0 AND next_attempt<=? ORDER BY number"));
+  POSTERN_TRY(
+      store::Statement recipients,
+      database_.prepare("SELECT number,address,domain,notify,orcpt,attempts,delay_reported FROM recipients "
+                        "WHERE message=? AND state=0 AND next_attempt<=? ORDER BY number"));
   recipients.bind(id.value, millis(now));
   for (;;) {
     POSTERN_TRY(const bool row, recipients.step());
@@ -95,6 +96,7 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
                       recipients.text(4)};
     lease.index.push_back(static_cast<std::uint32_t>(recipients.integer(0)));
     lease.attempts.push_back(static_cast<std::uint32_t>(recipients.integer(5)));
+    lease.delay_reported.push_back(recipients.integer(6) != 0);
     lease.envelope.recipients.push_back(std::move(r));
   }
   return lease;

@@ -20,12 +20,16 @@ CREATE TABLE pieces(message INTEGER NOT NULL, number INTEGER NOT NULL, content, 
 // Removed in the middle of an attempt: found again after a crash without looking at every recipient.
 const char* const kSchemaV2 = "CREATE INDEX removed ON recipients(message) WHERE state = 2;";
 
+// Whether the sender was told that the mail is late: at most once (RFC 3461 §5.2.5, and good manners).
+const char* const kSchemaV3 = "ALTER TABLE recipients ADD COLUMN delay_reported INTEGER NOT NULL DEFAULT 0;";
+
 enum Query : std::size_t {
   kInsertPiece,
   kInsertMessage,
   kInsertRecipient,
   kDeleteRecipient,
   kRetryRecipient,
+  kHoldRecipient,
   kKeepSignature,
   kDeleteMessageIfDone,
   kDeletePieces,
@@ -43,10 +47,11 @@ enum Query : std::size_t {
 constexpr std::string_view kQueries[] = {
     "INSERT INTO pieces VALUES(?,?,?)",
     "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?)",
-    "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','')",
+    "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','',0)",
     "DELETE FROM recipients WHERE message=? AND number=?",
-    "UPDATE recipients SET attempts=attempts+1, next_attempt=?, status=?, text=? WHERE message=? AND "
-    "number=?",
+    "UPDATE recipients SET attempts=attempts+?, next_attempt=?, status=?, text=?, "
+    "delay_reported=max(delay_reported,?) WHERE message=? AND number=?",
+    "UPDATE recipients SET state=1, status=?, text=? WHERE message=? AND number=? AND state=0",
     "UPDATE messages SET signature=? WHERE id=?",
     "DELETE FROM messages WHERE id=?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message=?1)",
     "DELETE FROM pieces WHERE message=?1 AND NOT EXISTS (SELECT 1 FROM messages WHERE id=?1)",
@@ -66,7 +71,7 @@ std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
 }  // namespace
 
 const std::vector<std::string>& queue_schema() {
-  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2};
+  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3};
   return kSteps;
 }
 
@@ -114,10 +119,18 @@ Result<> QueueTables::settle(QueueId id, const std::vector<RecipientOutcome>& ou
         POSTERN_CHECK(statements_[kDeleteRecipient].bind(id.value, std::int64_t{o.index}).run());
         break;
       case RecipientOutcome::Kind::Retry:
+      case RecipientOutcome::Kind::Postponed:
         POSTERN_CHECK(statements_[kRetryRecipient]
-                          .bind(millis(o.retry_at), std::string_view(o.status), std::string_view(o.text),
-                                id.value, std::int64_t{o.index})
+                          .bind(std::int64_t{o.kind == RecipientOutcome::Kind::Retry}, millis(o.retry_at),
+                                std::string_view(o.status), std::string_view(o.text),
+                                std::int64_t{o.delay_reported}, id.value, std::int64_t{o.index})
                           .run());
+        break;
+      case RecipientOutcome::Kind::Held:
+        POSTERN_CHECK(
+            statements_[kHoldRecipient]
+                .bind(std::string_view(o.status), std::string_view(o.text), id.value, std::int64_t{o.index})
+                .run());
         break;
       case RecipientOutcome::Kind::Untried:
         break;

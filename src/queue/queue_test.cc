@@ -173,6 +173,25 @@ TEST_F(QueueTest, RecipientsAreSettledOneByOne) {
   EXPECT_TRUE(lease().empty());
 }
 
+TEST_F(QueueTest, PostponedCountsNoAttemptAndADelayReportIsRemembered) {
+  put({"a@x.example", "b@x.example"});
+  reopen();
+  const Lease first = lease().at(0);
+  EXPECT_EQ(first.delay_reported, (std::vector<bool>{false, false}));
+  RecipientOutcome late = outcome(1, RecipientOutcome::Kind::Retry, clock_.now() + std::chrono::minutes(1));
+  late.delay_reported = true;
+  settle(first,
+         {outcome(0, RecipientOutcome::Kind::Postponed, clock_.now() + std::chrono::minutes(1)), late});
+  EXPECT_TRUE(lease().empty()) << "neither is due yet";
+  clock_.advance(std::chrono::minutes(1));
+  const Lease second = lease().at(0);
+  EXPECT_EQ(second.attempts, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_EQ(second.delay_reported, (std::vector<bool>{false, true}));
+  // Once told is told.
+  settle(second, {outcome(1, RecipientOutcome::Kind::Retry, clock_.now())});
+  EXPECT_EQ(lease().at(0).delay_reported, (std::vector<bool>{false, true}));
+}
+
 TEST_F(QueueTest, FreshMessagesGoStraightToTheTaker) {
   std::mutex mutex;
   std::vector<FreshMessage> taken;

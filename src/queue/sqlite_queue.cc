@@ -108,6 +108,7 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
     for (std::uint32_t i = 0; i < m.envelope.recipients.size(); ++i) {
       lease.index.push_back(i);
       lease.attempts.push_back(0);
+      lease.delay_reported.push_back(false);
     }
     lease.signing_domain = m.signing_domain;
     lease.accepted_at = m.accepted_at;

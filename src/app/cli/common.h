@@ -46,9 +46,11 @@ void add_account_commands(CLI::App& app, Context& context);
 void add_app_password_commands(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
 void add_domain_commands(CLI::App& app, Context& context);
+void add_explain_command(CLI::App& app, Context& context);
 void add_queue_commands(CLI::App& app, Context& context);
 void add_sandbox_commands(CLI::App& app, Context& context);
 void add_sender_commands(CLI::App& app, Context& context);
+void add_smarthost_commands(CLI::App& app, Context& context);
 void add_serve_commands(CLI::App& app, Context& context);
 
 }  // namespace postern::app::cli

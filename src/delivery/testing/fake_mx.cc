@@ -90,8 +90,23 @@ net::Task<bool> FakeMx::receive_content(net::Stream& stream, Seen& seen) {
   co_return open;
 }
 
+net::Task<bool> FakeMx::receive_chunk(net::Stream& stream, Seen& seen, std::size_t octets) {
+  std::string content;
+  while (content.size() < octets) {
+    Result<std::string_view> some = co_await stream.read_some(patience());
+    if (!some) co_return false;
+    const std::string_view used = some->substr(0, octets - content.size());
+    content.append(used);
+    stream.consume(used.size());
+  }
+  seen.contents.push_back(std::move(content));
+  bool open = co_await say(stream, reply_to(".", "250 2.0.0 taken"));
+  co_return open;
+}
+
 net::Task<> FakeMx::serve(net::Stream stream) {
   sessions_.push_back(std::make_unique<Seen>());
+  sessions_.back()->from = stream.peer().ip.text();
   Seen& seen = *sessions_.back();
   bool open = co_await say(stream, reply_to("banner", "220 mx.test ESMTP"));
   while (open) {
@@ -105,6 +120,8 @@ net::Task<> FakeMx::serve(net::Stream stream) {
       const std::string reply = reply_to(command, "220 go");
       open = co_await say(stream, reply);
       if (open && reply.starts_with("220")) open = co_await start_tls(stream, seen);
+    } else if (command.starts_with("BDAT ")) {
+      open = co_await receive_chunk(stream, seen, std::stoul(command.substr(5)));
     } else if (command == "DATA") {
       const std::string reply = reply_to(command, "354 go");
       open = co_await say(stream, reply);

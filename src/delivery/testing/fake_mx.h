@@ -39,6 +39,7 @@ struct Seen {
   std::vector<std::string> commands;  ///< lines without CRLF, in order
   std::vector<std::string> contents;  ///< octets between 354 and the dot line, as sent
   bool tls = false;
+  std::string from = {};  ///< the client's address
 };
 
 /// A next hop in this process, on a port of its own, that does what its script says and remembers what it
@@ -58,6 +59,7 @@ class FakeMx {
   net::Task<bool> say(net::Stream& stream, std::string reply);
   net::Task<bool> start_tls(net::Stream& stream, Seen& seen);
   net::Task<bool> receive_content(net::Stream& stream, Seen& seen);
+  net::Task<bool> receive_chunk(net::Stream& stream, Seen& seen, std::size_t octets);
   std::string reply_to(std::string_view command, std::string_view otherwise);
   std::string ehlo_reply(const Seen& seen) const;
 

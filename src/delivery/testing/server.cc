@@ -22,8 +22,8 @@ DeliveryTest::DeliveryTest()
   auto history = queue::History::open(directory_ + "/history.db");
   EXPECT_TRUE(history) << history.error().detail;
   history_ = *std::move(history);
-  settings_.identity.hostname = "postern.example.org";
-  settings_.manners.tls = TlsPolicy::None;
+  settings_.map.identity.hostname = "postern.example.org";
+  settings_.map.manners.tls = TlsPolicy::None;
   settings_.sandbox_directory = directory_ + "/sandbox";
 }
 
@@ -35,15 +35,20 @@ DeliveryTest::~DeliveryTest() {
 }
 
 void DeliveryTest::start() {
-  const Services services{
-      .queue = *queue_,
-      .history = *history_,
-      .signer = signer_,
-      .clock = clock_,
-      .metrics = metrics_,
-      .enqueue_report = [this](net::Loop&, std::string recipient, std::string content, bool smtputf8) {
-        return enqueue_report(std::move(recipient), std::move(content), smtputf8);
-      }};
+  const Services services{.queue = *queue_,
+                          .history = *history_,
+                          .signer = signer_,
+                          .clock = clock_,
+                          .metrics = metrics_,
+                          .enqueue_report =
+                              [this](net::Loop&, std::string recipient, std::string content, bool smtputf8) {
+                                return enqueue_report(std::move(recipient), std::move(content), smtputf8);
+                              },
+                          .urgency = services_urgency_};
+  settings_.map.port = settings_.options.port;
+  const Courtesy general{.max_connections = settings_.options.max_connections,
+                         .max_messages_per_connection = settings_.options.max_messages_per_connection};
+  settings_.map.providers = *Providers::make(providers_, general);
   dispatcher_ =
       std::make_unique<Dispatcher>(settings_, services, std::vector<Dispatcher::Place>{{loop_, resolver_}});
   dispatcher_->start();

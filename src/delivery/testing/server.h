@@ -13,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,6 +68,8 @@ class DeliveryTest : public ::testing::Test {
   Metrics metrics_{registry_};
   dns::FakeResolver resolver_;
   Settings settings_;
+  std::map<std::string, Provider> providers_;
+  std::function<Urgency(AccountId)> services_urgency_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::vector<QueueId> put_;
   bool store_works_ = true;  ///< for reports

@@ -1,0 +1,196 @@
+#include "app/cli/common.h"
+#include "delivery/next_hop.h"
+#include "dns/unbound_resolver.h"
+#include "mail/address.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <iostream>
+#include <random>
+
+/// postern explain --from A --to R: everything that decides about a mail, without sending it.
+namespace postern::app::cli {
+namespace {
+
+struct Arguments {
+  std::string from;
+  std::string to;
+};
+
+/// What there is to say, in order: a label and its lines.
+class Explanation {
+ public:
+  void say(const std::string& label, const std::string& text) {
+    if (entries_.empty() || entries_.back().first != label) entries_.push_back({label, {}});
+    entries_.back().second.push_back(text);
+  }
+  void print(bool json) const {
+    std::string out;
+    for (const auto& [label, lines] : entries_) {
+      if (json) out += (out.empty() ? "{" : ",") + json_text(label) + ":[";
+      for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (json) {
+          out += (i > 0 ? "," : "") + json_text(lines[i]);
+        } else {
+          out += fmt::format("{:<8}  {}\n", i == 0 ? label : "", lines[i]);
+        }
+      }
+      if (json) out += "]";
+    }
+    std::cout << out << (json ? "}\n" : "");
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::vector<std::string>>> entries_;
+};
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + text;
+  return out.empty() ? "none" : out;
+}
+
+std::string shown_time(std::chrono::seconds time) {
+  for (const auto& [unit, name] : {std::pair{86'400, "d"}, std::pair{3600, "h"}, std::pair{60, "min"}}) {
+    if (time.count() >= unit && time.count() % unit == 0)
+      return fmt::format("{} {}", time.count() / unit, name);
+  }
+  return fmt::format("{} s", time.count());
+}
+
+void explain_sender(const config::Config& config, accounts::Directory& directory, const std::string& from,
+                    Explanation& out) {
+  const auto all = directory.accounts();
+  const std::size_t at = from.rfind('@');
+  const mail::Mailbox mailbox{from.substr(0, at), from.substr(at + 1)};
+  bool somebody = false;
+  for (const accounts::Account& account : all ? *all : std::vector<accounts::Account>()) {
+    if (!directory.may_send_as(account.id, mailbox)) continue;
+    somebody = true;
+    const std::string kind = to_string(account.kind);
+    const config::LimitTexts& limits = config.limits.at(kind);
+    out.say("sender", fmt::format("account {} ({}{}) may send as {}", account.address, kind,
+                                  account.suspended ? ", suspended" : "", from));
+    out.say("limits", fmt::format("{}: messages {}, recipients {}", kind, joined(limits.messages),
+                                  joined(limits.recipients)));
+  }
+  if (!somebody) out.say("sender", "no account may send as " + from + ": refused at MAIL (550 5.7.1)");
+  const auto domain = directory.domain(from.substr(from.rfind('@') + 1));
+  out.say("signing", domain ? fmt::format("DKIM d={} s={}", domain->name, domain->selector)
+                            : "no key for the domain of " + from + ": refused after DATA");
+}
+
+void explain_pace(const delivery::NextHop& hop, const delivery::Options& options, Explanation& out) {
+  const delivery::Courtesy& courtesy = *hop.courtesy;
+  out.say("pace", fmt::format("budget \"{}\": up to {} connections, {} messages each, {}", hop.budget,
+                              courtesy.max_connections, courtesy.max_messages_per_connection,
+                              courtesy.rate.messages == 0
+                                  ? std::string("no rate limit")
+                                  : fmt::format("{} messages in {}", courtesy.rate.messages,
+                                                shown_time(std::chrono::duration_cast<std::chrono::seconds>(
+                                                    courtesy.rate.window)))));
+  if (!courtesy.replies.empty()) {
+    out.say("pace", fmt::format("{} reply rules of {}", courtesy.replies.size(),
+                                courtesy.name.empty() ? "the smarthost" : courtesy.name));
+  }
+  out.say("retries",
+          fmt::format("first after {}, doubling to {}; the sender is told after {}, given up after {}",
+                      shown_time(options.first_retry), shown_time(options.longest_retry),
+                      shown_time(options.delay_notice_after), shown_time(options.give_up_after)));
+}
+
+void explain_egress(const delivery::Egress& egress, Explanation& out) {
+  for (const auto& source : {egress.source_v4, egress.source_v6}) {
+    if (source) out.say("egress", "from " + source->text());
+  }
+  if (egress.socks5) out.say("egress", "through the SOCKS5 proxy " + egress.socks5->text());
+}
+
+net::Task<> explain_hosts(const delivery::Map& map, dns::Resolver& resolver, const delivery::NextHop& hop,
+                          Explanation& out) {
+  delivery::Rng rng{std::random_device{}()};
+  delivery::Route route;
+  if (hop.relay != nullptr) {
+    route = co_await delivery::find_relay(resolver, hop.relay->where.host, hop.port);
+  } else {
+    for (const dns::MxHost& host : hop.hosts.hosts) {
+      out.say("hosts", fmt::format("{} {}{}", host.preference, host.host,
+                                   hop.hosts.implicit ? " (no MX record: the domain itself)" : ""));
+    }
+    if (hop.hosts.loop) out.say("hosts", "this server is among them: what is not better is left out");
+    route = co_await delivery::find_targets(resolver, map.identity, hop.hosts, hop.port, rng);
+  }
+  if (route.targets.empty()) out.say("tries", route.failure.text + " (" + route.failure.status + ")");
+  for (const delivery::Target& target : route.targets) {
+    const bool reached = hop.egress.reaches(target.endpoint.ip);
+    out.say("tries", fmt::format("{} {}{}", target.host, target.endpoint.text(),
+                                 reached ? "" : " (the route has no source address for it)"));
+    Result<delivery::TlsDecision> tls = co_await delivery::decide_tls_by_configuration(hop, target);
+    if (tls && &target == &route.targets.back()) {
+      for (const auto& [name, policy] : delivery::option_names(delivery::TlsPolicy{})) {
+        if (policy == tls->policy) out.say("tls", fmt::format("{} ({})", name, tls->reason));
+      }
+    }
+  }
+}
+
+net::Task<> explain_route(const delivery::Map& map, const config::Config& config, dns::Resolver& resolver,
+                          const Arguments& arguments, std::string domain, Explanation& out, net::Loop& loop) {
+  const SystemClock clock;
+  delivery::NextHops hops(map, resolver, clock);
+  const delivery::RouteChoice& choice = map.routes.choose(arguments.from, arguments.to, domain);
+  for (const auto& [name, action] : delivery::option_names(delivery::RouteAction{})) {
+    if (action != choice.action) continue;
+    out.say("route", fmt::format("{}: {}{}", choice.name, name,
+                                 choice.smarthost.empty() ? "" : " " + choice.smarthost));
+  }
+  explain_egress(choice.egress, out);
+  const bool sends =
+      choice.action == delivery::RouteAction::Direct || choice.action == delivery::RouteAction::Smarthost;
+  if (config.delivery.mode == delivery::Mode::Sandbox) {
+    out.say("route", "delivery.mode is sandbox: nothing leaves, see postern sandbox ls");
+  } else if (sends) {
+    const std::shared_ptr<const delivery::NextHop> hop = co_await hops.find(choice, std::move(domain));
+    if (hop->exists()) {
+      co_await explain_hosts(map, resolver, *hop, out);
+      explain_pace(*hop, config.delivery, out);
+    } else {
+      out.say("hosts", fmt::format("{} ({}, {})", hop->hosts.failure.text, hop->hosts.failure.status,
+                                   to_string(hop->hosts.failure.decision)));
+    }
+  }
+  loop.stop();
+}
+
+Result<> explain(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const auto directory, open_directory(context));
+  const std::size_t at = arguments.to.rfind('@');
+  if (at == std::string::npos || arguments.from.find('@') == std::string::npos)
+    return fail(Errc::Malformed, "--from and --to are addresses, such as anna@example.org");
+  Explanation out;
+  explain_sender(config, *directory, arguments.from, out);
+  POSTERN_TRY(const delivery::Map map, config.map());
+  std::string domain = arguments.to.substr(at + 1);
+  for (char& c : domain) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  net::Loop loop;
+  POSTERN_TRY(const auto resolver, dns::UnboundResolver::create(loop, config.dns));
+  loop.spawn(explain_route(map, config, *resolver, arguments, std::move(domain), out, loop));
+  loop.run();
+  out.print(context.json);
+  return {};
+}
+
+}  // namespace
+
+void add_explain_command(CLI::App& app, Context& context) {
+  static Arguments arguments;
+  CLI::App* verb =
+      app.add_subcommand("explain", "Route, TLS, limits, key and pace of a mail, without sending it");
+  verb->add_option("--from", arguments.from, "Envelope sender")->required();
+  verb->add_option("--to", arguments.to, "Recipient")->required();
+  verb->callback([&context] { report(context, explain(context, arguments)); });
+}
+
+}  // namespace postern::app::cli

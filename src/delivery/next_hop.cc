@@ -1,0 +1,62 @@
+#include "delivery/next_hop.h"
+
+#include <utility>
+
+namespace postern::delivery {
+namespace {
+
+/// Routes differ, so the same domain may be reached in two ways.
+std::string key_of(const RouteChoice& choice, const std::string& domain) {
+  return choice.name + '\n' + domain;
+}
+
+}  // namespace
+
+std::shared_ptr<const NextHop> NextHops::to_relay(const RouteChoice& choice) const {
+  const Relay& relay = map_.relays.at(choice.smarthost);
+  auto hop = std::make_shared<NextHop>();
+  hop->budget = "smarthost " + choice.smarthost;
+  hop->site = hop->budget + " " + choice.egress.key();
+  hop->route = choice.name;
+  hop->relay = &relay;
+  hop->manners = &relay.manners;
+  hop->courtesy = &relay.courtesy;
+  hop->egress = choice.egress;
+  hop->port = relay.where.port;
+  return hop;
+}
+
+std::shared_ptr<const NextHop> NextHops::known(const RouteChoice& choice, const std::string& domain) {
+  const std::string key = key_of(choice, choice.action == RouteAction::Smarthost ? std::string() : domain);
+  const auto found = found_.find(key);
+  if (found != found_.end() && clock_.steady_now() < found->second.until) return found->second.hop;
+  if (choice.action != RouteAction::Smarthost) return nullptr;
+  std::shared_ptr<const NextHop> hop = to_relay(choice);
+  found_[key] = {hop, SteadyTime::max()};
+  return hop;
+}
+
+net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choice, std::string domain) {
+  if (std::shared_ptr<const NextHop> hop = known(choice, domain)) co_return hop;
+  auto hop = std::make_shared<NextHop>();
+  hop->hosts = co_await find_hosts(resolver_, map_.identity, domain);
+  hop->route = choice.name;
+  hop->egress = choice.egress;
+  hop->port = map_.port;
+  const auto other = choice.tls ? map_.other_manners.find(*choice.tls) : map_.other_manners.end();
+  hop->manners = other == map_.other_manners.end() ? &map_.manners : &other->second;
+  hop->courtesy = &map_.providers.of(hop->hosts.hosts);
+  const std::string hosts = hop->hosts.site();
+  hop->site = hosts + " " + choice.egress.key() + (choice.tls ? " " + choice.name : "");
+  hop->budget = hop->courtesy->name.empty() ? hosts : "provider " + hop->courtesy->name;
+  if (!choice.egress.key().empty()) hop->budget += " " + choice.egress.key();
+  if (hop->exists()) {
+    const SteadyTime now = clock_.steady_now();
+    if (found_.size() >= kMax) std::erase_if(found_, [now](const auto& e) { return e.second.until <= now; });
+    if (found_.size() >= kMax) found_.clear();
+    found_[key_of(choice, domain)] = {hop, now + kFresh};
+  }
+  co_return hop;
+}
+
+}  // namespace postern::delivery

@@ -1,0 +1,124 @@
+#include "delivery/route_table.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace postern::delivery {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+/// `pattern` is "example.net", "*.example.net", "user@example.net" or "<>"; all arguments in lower case.
+bool fits(std::string_view pattern, std::string_view address, std::string_view domain) {
+  if (address.empty()) return pattern == "<>";
+  if (pattern.find('@') != std::string_view::npos) return pattern == address;
+  if (!pattern.starts_with("*.")) return pattern == domain;
+  const std::string_view below = pattern.substr(1);
+  return domain.size() > below.size() && domain.ends_with(below);
+}
+
+bool one_fits(const std::vector<std::string>& patterns, std::string_view address, std::string_view domain) {
+  return patterns.empty() ||
+         std::ranges::any_of(patterns, [&](const std::string& p) { return fits(p, address, domain); });
+}
+
+std::string_view domain_of(std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
+}
+
+Result<std::optional<TlsPolicy>> parse_tls(std::string_view text) {
+  if (text.empty()) return std::optional<TlsPolicy>();
+  for (const auto& [name, policy] : option_names(TlsPolicy{})) {
+    if (text == name) return std::optional(policy);
+  }
+  return fail(Errc::Malformed, "tls must be one of none, opportunistic, required");
+}
+
+Result<Egress> parse_egress(const RouteRule& rule) {
+  Egress egress;
+  for (const std::string& text : rule.source_addresses) {
+    POSTERN_TRY(const net::IpAddress ip, net::IpAddress::parse(text));
+    std::optional<net::IpAddress>& place = ip.is_v6() ? egress.source_v6 : egress.source_v4;
+    if (place) return fail(Errc::Malformed, "source_addresses has two of one family");
+    place = ip;
+  }
+  if (!rule.socks5.empty()) {
+    POSTERN_TRY(egress.socks5, net::Endpoint::parse(rule.socks5));
+    if (!rule.source_addresses.empty())
+      return fail(Errc::Malformed, "with socks5 the proxy chooses the address: leave source_addresses out");
+  }
+  return egress;
+}
+
+std::vector<std::string> all_lower(const std::vector<std::string>& texts) {
+  std::vector<std::string> out;
+  for (const std::string& text : texts) out.push_back(lower(text));
+  return out;
+}
+
+}  // namespace
+
+Result<> RouteRule::validate() const {
+  if ((action == RouteAction::Smarthost) != !smarthost.empty()) {
+    return fail(Errc::Malformed, "smarthost = NAME belongs to action = \"smarthost\", and to nothing else");
+  }
+  for (const std::string& pattern : to) {
+    if (pattern.empty() || pattern == "<>") return fail(Errc::Malformed, "to has a pattern that fits nobody");
+  }
+  if (std::ranges::find(from, "") != from.end())
+    return fail(Errc::Malformed, "from: the empty sender is \"<>\"");
+  POSTERN_CHECK(parse_tls(tls));
+  POSTERN_CHECK(parse_egress(*this));
+  return {};
+}
+
+std::string Egress::key() const {
+  if (!source_v4 && !source_v6 && !socks5) return {};
+  return (source_v4 ? source_v4->text() : "-") + "," + (source_v6 ? source_v6->text() : "-") + "," +
+         (socks5 ? socks5->text() : "-");
+}
+
+bool Egress::reaches(const net::IpAddress& ip) const {
+  return (!source_v4 && !source_v6) || source_for(ip).has_value();
+}
+
+std::optional<net::IpAddress> Egress::source_for(const net::IpAddress& ip) const {
+  return ip.is_v6() ? source_v6 : source_v4;
+}
+
+Result<RouteTable> RouteTable::make(const std::vector<RouteRule>& rules, RouteChoice otherwise) {
+  RouteTable table;
+  table.otherwise_ = std::move(otherwise);
+  std::size_t number = 0;
+  for (const RouteRule& rule : rules) {
+    ++number;
+    const std::string name = rule.name.empty() ? std::to_string(number) : rule.name;
+    if (const Result<> valid = rule.validate(); !valid)
+      return fail(Errc::Malformed, "[[route]] " + name + ": " + valid.error().detail);
+    Entry entry{all_lower(rule.to), all_lower(rule.from), {}};
+    entry.choice = {
+        .name = name, .action = rule.action, .smarthost = rule.smarthost, .tls = {}, .egress = {}};
+    POSTERN_TRY(entry.choice.tls, parse_tls(rule.tls));
+    POSTERN_TRY(entry.choice.egress, parse_egress(rule));
+    table.entries_.push_back(std::move(entry));
+  }
+  return table;
+}
+
+const RouteChoice& RouteTable::choose(std::string_view sender, std::string_view recipient,
+                                      std::string_view domain) const {
+  if (entries_.empty()) return otherwise_;
+  const std::string from = lower(sender);
+  const std::string to = lower(recipient);
+  const auto entry = std::ranges::find_if(entries_, [&](const Entry& e) {
+    return one_fits(e.to, to, domain) && one_fits(e.from, from, domain_of(from));
+  });
+  return entry == entries_.end() ? otherwise_ : entry->choice;
+}
+
+}  // namespace postern::delivery
