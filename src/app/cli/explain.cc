@@ -66,7 +66,7 @@ void explain_sender(const config::Config& config, accounts::Directory& directory
   const mail::Mailbox mailbox{from.substr(0, at), from.substr(at + 1)};
   bool somebody = false;
   for (const accounts::Account& account : all ? *all : std::vector<accounts::Account>()) {
-    if (!directory.may_send_as(account.id, mailbox)) continue;
+    if (!directory.may_send_as(account, mailbox)) continue;
     somebody = true;
     const std::string kind = to_string(account.kind);
     const config::LimitTexts& limits = config.limits.at(kind);
