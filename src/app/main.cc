@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   add_sandbox_commands(app, context);
   add_smarthost_commands(app, context);
   add_config_commands(app, context);
+  add_watch_commands(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -52,5 +52,6 @@ void add_sandbox_commands(CLI::App& app, Context& context);
 void add_sender_commands(CLI::App& app, Context& context);
 void add_smarthost_commands(CLI::App& app, Context& context);
 void add_serve_commands(CLI::App& app, Context& context);
+void add_watch_commands(CLI::App& app, Context& context);
 
 }  // namespace postern::app::cli
