@@ -93,6 +93,7 @@ json::object to_json(const queue::Listed& message) {
           {"account", utf8(message.account)},
           {"sender", utf8(message.sender)},
           {"accepted_at", shown(message.accepted_at)},
+          {"not_before", shown(message.not_before)},
           {"size", message.size},
           {"active", message.active},
           {"recipients", std::move(recipients)}};

@@ -57,6 +57,8 @@ struct Parts {
   // Taking mail.
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate is configured
   std::optional<intake::Services> intake;
+  submission::Metrics submission_metrics{registry};
+  submission::LogBudget log_budget{clock};
   net::SystemAddressLookup lookup;
   std::unique_ptr<oauth::TokenVerifier> tokens;  ///< nullptr: no OAuth
   std::optional<submission::Logins> logins;

@@ -55,15 +55,23 @@ Result<> load_certificates(Parts& parts) {
   return {};
 }
 
-void build_submission(Parts& parts) {
+Result<> build_submission(Parts& parts) {
   const config::Config& config = parts.config;
   parts.intake.emplace(intake::Services{
       config.hostname, config.intake, parts.clock, *parts.directory, *parts.limits, *parts.queue,
       *parts.history,
       config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop});
+  std::vector<net::Network> proxies;
+  for (const std::string& text : config.submission.proxy_networks) {
+    Result<net::Network> network = net::Network::parse(text);
+    if (!network) return fail(Errc::Malformed, "submission.proxy_networks: " + network.error().detail);
+    proxies.push_back(*std::move(network));
+  }
   parts.submission.emplace(submission::Services{config.submission, config.hostname, parts.clock, parts.tls,
                                                 *parts.directory, *parts.logins, *parts.limits, *parts.queue,
-                                                *parts.intake});
+                                                *parts.intake, parts.submission_metrics, parts.log_budget,
+                                                std::move(proxies)});
+  return {};
 }
 
 /// One worker per core.
@@ -145,7 +153,7 @@ Result<> build(Parts& parts) {
   POSTERN_CHECK(build_guard(parts));
   POSTERN_CHECK(build_logins(parts));
   POSTERN_CHECK(load_certificates(parts));
-  build_submission(parts);
+  POSTERN_CHECK(build_submission(parts));
   POSTERN_CHECK(build_workers(parts));
   POSTERN_CHECK(build_delivery(parts));
   build_answers(parts);

@@ -40,8 +40,9 @@ void decide_retry(queue::RecipientOutcome& out, const ActiveMessage& message, st
                   TimePoint now, const Options& options, Rng& rng) {
   const Outcome& outcome = message.attempts[position]->outcome;
   const bool tried = outcome.decision == Decision::Retry;
-  const Result<TimePoint> next = next_attempt(message.lease.accepted_at, message.lease.attempts[position] + 1,
-                                              now, schedule_of(message, options), rng);
+  const TimePoint begun = queue::not_before(message.lease.envelope, message.lease.accepted_at);
+  const Result<TimePoint> next =
+      next_attempt(begun, message.lease.attempts[position] + 1, now, schedule_of(message, options), rng);
   if (next) {
     out.kind = tried ? Kind::Retry : Kind::Postponed;
     out.retry_at = tried ? std::max(*next, now + outcome.wait) : now + outcome.wait;

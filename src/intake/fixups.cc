@@ -1,5 +1,6 @@
 #include "intake/fixups.h"
 
+#include "mail/address.h"
 #include "mail/date.h"
 #include "mail/message_id.h"
 
@@ -17,6 +18,14 @@ void fix_message_id(mail::Header& header, QueueId id, const std::string& hostnam
   const mail::HeaderField* found = header.find("Message-ID");
   if (found != nullptr && mail::valid_message_id(found->value())) return;
   header.replace("Message-ID", "Message-ID: " + mail::make_message_id(id, hostname) + "\r\n");
+}
+
+void set_sender(mail::Header& header, const std::string& account) {
+  const mail::HeaderField* from = header.find("From");
+  if (from == nullptr) return;
+  const Result<std::vector<mail::Mailbox>> authors = mail::parse_address_list(from->value());
+  const bool alone = authors && authors->size() == 1 && mail::same_name(authors->front().text(), account);
+  if (!alone) header.replace("Sender", "Sender: " + account + "\r\n");
 }
 
 void remove_blind_copies(mail::Header& header) {

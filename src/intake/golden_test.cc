@@ -53,7 +53,8 @@ const char* name_of(Refusal::Why why) {
 
 class FixupsGoldenTest : public testing::IntakeTest {
  protected:
-  /// Lines "key: value" of NAME.args: helo, protocol (SMTP or ESMTP), utf8, to (several), group, remove_bcc.
+  /// Lines "key: value" of NAME.args: helo, protocol (SMTP or ESMTP), utf8, to (several), group, remove_bcc,
+  /// eight_bit_headers, add_sender, check_addresses.
   void take_arguments(const std::string& name) {
     facts_ = plain_;
     options_ = {};
@@ -76,6 +77,12 @@ class FixupsGoldenTest : public testing::IntakeTest {
         facts_.tls_group = value == "none" ? "" : value;
       } else if (key == "remove_bcc") {
         options_.remove_bcc = value == "yes";
+      } else if (key == "eight_bit_headers") {
+        options_.eight_bit_headers = value == "yes";
+      } else if (key == "add_sender") {
+        options_.add_sender = value == "yes";
+      } else if (key == "check_addresses") {
+        options_.check_addresses = value == "yes";
       } else if (key == "to") {
         to.push_back({value, value.substr(value.rfind('@') + 1), {}, ""});
       } else {
@@ -128,7 +135,7 @@ TEST_F(FixupsGoldenTest, TouchesNothingElse) {
     const auto others = [](const std::string& header) {
       mail::Header fields = *mail::Header::parse(header);
       for (const char* ours :
-           {"Date", "Message-ID", "Bcc", "Resent-Bcc", "Return-Path", "Authentication-Results"})
+           {"Date", "Sender", "Message-ID", "Bcc", "Resent-Bcc", "Return-Path", "Authentication-Results"})
         fields.erase(ours);
       return fields;
     };

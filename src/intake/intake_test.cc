@@ -135,6 +135,7 @@ TEST_F(IntakeTest, SigningDomainIsThatOfFromInLowerCase) {
 
 TEST_F(IntakeTest, Rfc6152Section3EightBitIsNoticedWhereverItStands) {
   const std::string head = "From: alice@example.org\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n";
+  options_.eight_bit_headers = true;
   EXPECT_FALSE(submit(head + "\r\nplain\r\n").lease.eight_bit);
   EXPECT_TRUE(submit(head + "Subject: \xfc\r\n\r\nplain\r\n").lease.eight_bit);
   EXPECT_TRUE(submit(head + "\r\nlast octet \xfc").lease.eight_bit);
@@ -145,6 +146,7 @@ TEST_F(IntakeTest, Rfc6152Section3EightBitIsNoticedWhereverItStands) {
 TEST_F(IntakeTest, SmtpUtf8IsNeededForNonAsciiOnly) {
   const std::string ascii(kMail);
   const std::string utf8 = "From: alice@example.org\r\nSubject: \xc3\xbc\r\n\r\n";
+  options_.eight_bit_headers = true;
   EXPECT_FALSE(submit(utf8).lease.smtputf8) << "the client did not ask";
   facts_.envelope.params.smtputf8 = true;
   EXPECT_FALSE(submit(ascii).lease.smtputf8);
@@ -154,6 +156,64 @@ TEST_F(IntakeTest, SmtpUtf8IsNeededForNonAsciiOnly) {
   facts_.envelope.recipients[0].address = "friend@example.net";
   facts_.envelope.reverse_path = "\xc3\xbc@example.org";
   EXPECT_TRUE(submit(ascii).lease.smtputf8);
+}
+
+// RFC 6532 §3
+TEST_F(IntakeTest, EightBitHeadersNeedSmtpUtf8) {
+  const std::string latin1 = "From: alice@example.org\r\nSubject: \xfc\r\n\r\n";
+  const std::string utf8 = "From: alice@example.org\r\nSubject: \xc3\xbc\r\n\r\n\xfc body\r\n";
+  const std::string refused =
+      "the Subject field holds non-ASCII octets: encode them (RFC 2047), or send with SMTPUTF8 (RFC 6531)";
+  EXPECT_EQ(verdict(latin1), refused);
+  EXPECT_EQ(verdict(utf8), refused);
+  facts_.envelope.params.smtputf8 = true;
+  EXPECT_EQ(verdict(latin1), "the Subject field is not valid UTF-8 (RFC 6532)");
+  EXPECT_EQ(verdict(utf8), "accepted");
+  EXPECT_EQ(verdict(std::string("From: alice@example.org\r\nX: a\0b\r\n\r\n", 35)),
+            "the X field holds a NUL");
+}
+
+// RFC 6409 §4.2, §5.1
+TEST_F(IntakeTest, AddressesInTheHeaderAreChecked) {
+  const std::string from = "From: alice@example.org\r\n";
+  EXPECT_EQ(verdict(from + "To: <<>>\r\n\r\n"), "the To field holds no valid address list: no @ in the address");
+  EXPECT_EQ(verdict(from + "Cc: bob@sales\r\n\r\n"),
+            "the domain of bob@sales in the Cc field is not fully qualified");
+  EXPECT_EQ(verdict(from + "Reply-To: root\r\n\r\n"),
+            "the Reply-To field holds no valid address list: not an address");
+  EXPECT_EQ(verdict(from + "To: a@b.example c@d.example\r\n\r\n"),
+            "the To field holds no valid address list: a comma is missing between addresses");
+  for (const char* good :
+       {"To: undisclosed-recipients:;", "To: ", "Cc:", "To: \"A, B\" <a@b.example>, c@[192.0.2.1]",
+        "To: (nobody) a@b.example", "Resent-To: root"}) {
+    EXPECT_EQ(verdict(from + good + "\r\n\r\n"), "accepted") << good;
+  }
+  options_.check_addresses = false;
+  EXPECT_EQ(verdict(from + "To: root\r\n\r\n"), "accepted");
+}
+
+// RFC 6409 §8.1
+TEST(Rfc6409Section81, SenderNamesTheAccountWhenFromIsAnother) {
+  mail::Header same = header("From: Alice <ALICE@example.org>\n");
+  set_sender(same, "alice@example.org");
+  EXPECT_EQ(same.count("Sender"), 0U);
+  mail::Header other = header("From: sales@example.org\nSender: eve@example.org\nTo: b@c.d\n");
+  set_sender(other, "alice@example.org");
+  EXPECT_EQ(other.octets(), "From: sales@example.org\r\nSender: alice@example.org\r\nTo: b@c.d\r\n");
+}
+
+TEST_F(IntakeTest, PartsNestOnlySoDeep) {
+  options_.max_mime_depth = 10;
+  const auto nested = [](int depth) {
+    std::string text = "From: alice@example.org\r\n";
+    for (int i = 0; i < depth; ++i) {
+      const std::string boundary = "b" + std::to_string(i);
+      text += "Content-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n--" + boundary + "\r\n";
+    }
+    return text + "\r\n";
+  };
+  EXPECT_EQ(verdict(nested(10)), "accepted");
+  EXPECT_EQ(verdict(nested(11)), "its MIME parts nest too deep");
 }
 
 TEST_F(IntakeTest, HeaderSizeIsBounded) {

@@ -32,15 +32,23 @@ std::optional<Refusal> IncomingMessage::process_header() {
   Result<mail::Header> parsed = mail::Header::parse(header_);
   if (!parsed) return Refusal{Refusal::Why::BadContent, parsed.error().detail};
   mail::Header header = *std::move(parsed);
-  if (auto refusal = check_field_counts(header)) return refusal;                      // RFC 5322 §3.6
+  const HeaderOctets allowed{facts_.envelope.params.smtputf8, services_.options.eight_bit_headers};
+  if (auto refusal = check_octets(header, allowed)) return refusal;  // RFC 6532 §3
+  if (auto refusal = check_field_counts(header)) return refusal;     // RFC 5322 §3.6
+  if (services_.options.check_addresses) {
+    if (auto refusal = check_addresses(header)) return refusal;  // RFC 6409 §5.1
+  }
   if (auto refusal = check_hops(header, services_.options.max_hops)) return refusal;  // RFC 5321 §6.3
   if (auto refusal = check_rights(header)) return refusal;                            // RFC 6409 §6.1
   if (services_.options.remove_bcc) remove_blind_copies(header);                      // RFC 5321 §7.2
   remove_private_fields(header, services_.hostname);  // RFC 5321 §4.4, RFC 8601 §5
+  if (services_.options.add_sender) set_sender(header, facts_.account.address);  // RFC 6409 §8.1
   const TimePoint now = services_.clock.now();
   fix_date(header, now);                                                 // RFC 6409 §8.2
   fix_message_id(header, id_, services_.hostname);                       // RFC 6409 §8.3
   header.prepend(received_field(facts_, id_, services_.hostname, now));  // RFC 5321 §4.4
+  const mail::HeaderField* type = header.find("Content-Type");
+  parts_.emplace(type != nullptr ? type->value() : "", services_.options.max_mime_depth);
   header_ = header.octets();
   return std::nullopt;
 }
@@ -111,6 +119,11 @@ net::Task<> IncomingMessage::feed(std::string_view content) {
     if (refusal_) co_return;
   }
   eight_bit_ = eight_bit_ || is_eight_bit(content);
+  parts_->feed(content);
+  if (parts_->deepest() > services_.options.max_mime_depth) {
+    refusal_ = Refusal{Refusal::Why::BadContent, "its MIME parts nest too deep"};
+    co_return;
+  }
   co_await store(content);
 }
 
@@ -146,7 +159,8 @@ net::Task<Accepted> IncomingMessage::finish() {
                             .signing_domain = signing_domain_,
                             .accepted_at = services_.clock.now(),
                             .eight_bit = eight_bit_,
-                            .smtputf8 = needs_smtputf8()};
+                            .smtputf8 = needs_smtputf8(),
+                            .binary = binary_};
   Result<queue::Receipt> receipt = co_await draft_->commit(std::move(message));
   if (!receipt) co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
   services_.limits.record(facts_.account.budget, kind, recipients);

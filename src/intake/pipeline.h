@@ -7,10 +7,12 @@
 #include "intake/refusal.h"
 #include "intake/submission_facts.h"
 #include "mail/header.h"
+#include "mail/mime_scan.h"
 #include "queue/history.h"
 #include "queue/queue.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <variant>
@@ -21,7 +23,11 @@ namespace postern::intake {
 struct Options {
   Bytes max_header{256 * 1024};
   std::uint32_t max_hops = 100;
+  std::uint32_t max_mime_depth = 100;
   bool remove_bcc = true;
+  bool check_addresses = true;
+  bool eight_bit_headers = false;
+  bool add_sender = false;
 
   static auto fields() {
     using namespace literals;
@@ -30,6 +36,17 @@ struct Options {
               "Largest header section; it is kept in memory."),
         field("max_hops", &Options::max_hops, 100, 1000, Reload::Restart,
               "Received fields before a message counts as looping."),
+        field("max_mime_depth", &Options::max_mime_depth, 10, 1000, Reload::Restart,
+              "How deep the parts of a message may stand in each other."),
+        field("check_addresses", &Options::check_addresses, Reload::Restart,
+              "From, Sender, Reply-To, To, Cc and Bcc must hold legal addresses with fully qualified domains "
+              "(RFC "
+              "6409 §4.2, §5.1)."),
+        field("eight_bit_headers", &Options::eight_bit_headers, Reload::Restart,
+              "Octets above 127 are let through in headers without SMTPUTF8, for clients that do not encode "
+              "them."),
+        field("add_sender", &Options::add_sender, Reload::Restart,
+              "Sender names the account when From is another address (RFC 6409 §8.1)."),
         field("remove_bcc", &Options::remove_bcc, Reload::Restart,
               "Bcc fields are removed; without it every recipient can read whom a client names there."),
     };
@@ -67,6 +84,9 @@ class IncomingMessage {
   /// The end of the data: the message is durable, or refused. Once.
   net::Task<Accepted> finish();
 
+  /// The content is not text: its way on needs BINARYMIME (RFC 3030 §3). Before finish().
+  void mark_binary() { binary_ = true; }
+
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] QueueId id() const { return id_; }
 
@@ -86,8 +106,10 @@ class IncomingMessage {
   std::string header_;
   bool in_body_ = false;
   bool eight_bit_ = false;
+  bool binary_ = false;
   std::uint64_t size_ = 0;
   std::string signing_domain_;
+  std::optional<mail::MimeScan> parts_;
   std::optional<Refusal> refusal_;
 };
 

@@ -56,12 +56,42 @@ class Counter final : public Metric {
   std::atomic<std::uint64_t> value_{0};
 };
 
+/// One counter for each value of an enum E, told apart by a label.
+template <class E>
+class CounterBy final : public Metric {
+ public:
+  /// `values`: the label's value for each enumerator, in their order.
+  CounterBy(Registry& registry, std::string name, std::string label, std::vector<const char*> values,
+            std::string help)
+      : Metric(registry, std::move(name), std::move(help)),
+        label_(std::move(label)),
+        values_(std::move(values)),
+        counts_(values_.size()) {}
+  void add(E which, std::uint64_t n = 1) {
+    counts_.at(static_cast<std::size_t>(which)).fetch_add(n, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t value(E which) const {
+    return counts_.at(static_cast<std::size_t>(which)).load(std::memory_order_relaxed);
+  }
+
+ private:
+  void write(std::string& out) const override {
+    write_head(out, "counter");
+    for (std::size_t i = 0; i < values_.size(); ++i)
+      out += name_ + "{" + label_ + "=\"" + values_[i] + "\"} " + std::to_string(counts_[i].load()) + "\n";
+  }
+  const std::string label_;
+  const std::vector<const char*> values_;
+  std::vector<std::atomic<std::uint64_t>> counts_;
+};
+
 /// Goes up and down.
 class Gauge final : public Metric {
  public:
   Gauge(Registry& registry, std::string name, std::string help)
       : Metric(registry, std::move(name), std::move(help)) {}
   void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }
+  void add(std::int64_t n) { value_.fetch_add(n, std::memory_order_relaxed); }
 
  private:
   void write(std::string& out) const override;

@@ -252,6 +252,25 @@ Task<Result<unsigned char>> Stream::peek(SteadyTime deadline) {
   }
 }
 
+Task<Result<std::string>> Stream::read_raw(std::size_t octets, SteadyTime deadline) {
+  std::string out(octets, '\0');
+  std::size_t have = 0;
+  while (have < octets) {
+    const ssize_t n = ::recv(impl_->wait.fd(), out.data() + have, octets - have, 0);
+    if (n > 0) {
+      have += static_cast<std::size_t>(n);
+      continue;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EINTR))
+      co_return fail(Errc::Closed, "the connection was closed");
+    const Result<> ready = co_await impl_->wait.ready(SocketWait::kRead, deadline);
+    if (!ready) co_return ready.error();
+  }
+  co_return out;
+}
+
+void Stream::set_peer(const Endpoint& client) { impl_->peer = client; }
+
 Task<Result<std::string_view>> Stream::read_some(SteadyTime deadline) {
   if (buffered().empty()) {
     const Result<> filled = co_await impl_->fill(deadline);

@@ -56,6 +56,11 @@ class Stream {
   Task<Result<std::string_view>> read_line(std::size_t max, SteadyTime deadline);
   /// The first octet that is to come, which stays there: before a handshake that may not be one. In clear only.
   Task<Result<unsigned char>> peek(SteadyTime deadline);
+  /// Exactly so many octets, straight from the socket: for what stands before TLS and SMTP. In clear, and before
+  /// anything else is read.
+  Task<Result<std::string>> read_raw(std::size_t octets, SteadyTime deadline);
+  /// The client is really `client`: a trusted proxy in front of us says so.
+  void set_peer(const Endpoint& client);
   /// Whatever is buffered, or else what one read brings (up to 16 KiB). The view lives until the next read;
   /// what is not consume()d is seen again.
   Task<Result<std::string_view>> read_some(SteadyTime deadline);

@@ -7,6 +7,7 @@
 #include "net/task.h"
 #include "smtp/envelope.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,6 +17,12 @@
 #include <vector>
 
 namespace postern::queue {
+
+/// Before this nobody tries to deliver a message: its sender may have asked for later (RFC 4865 §4.2).
+[[nodiscard]] inline TimePoint not_before(const smtp::Envelope& envelope, TimePoint accepted_at) {
+  const std::optional<smtp::Hold>& hold = envelope.params.handling.hold;
+  return hold ? std::max(accepted_at, smtp::end_of(*hold, accepted_at)) : accepted_at;
+}
 
 /// What is known of a message besides its content when it is handed in.
 struct NewMessage {
@@ -28,6 +35,8 @@ struct NewMessage {
   TimePoint accepted_at;
   bool eight_bit = false;  ///< the content needs 8BITMIME
   bool smtputf8 = false;   ///< header or envelope need SMTPUTF8
+  bool binary = false;     ///< the content needs BINARYMIME (RFC 3030 §3): its lines are not text
+  [[nodiscard]] TimePoint not_before() const { return queue::not_before(envelope, accepted_at); }
 };
 
 /// Proof that a message is durable. Only a Queue makes one, after its commit has been synced.
@@ -58,6 +67,7 @@ struct Lease {
   std::uint64_t size = 0;  ///< content in octets, without the signature
   bool eight_bit = false;
   bool smtputf8 = false;
+  bool binary = false;
 };
 
 /// A message straight from intake, already leased; its content when it is small.
@@ -104,6 +114,7 @@ struct Listed {
   std::string account;
   std::string sender;
   TimePoint accepted_at;
+  TimePoint not_before;  ///< scheduled mail waits until then (RFC 4865); others: accepted_at
   std::uint64_t size = 0;
   bool active = false;  ///< being delivered now
   std::vector<To> recipients;
@@ -119,9 +130,9 @@ struct Filter {
 };
 
 enum class Operation : std::uint8_t {
-  Retry,    ///< what waits for its next attempt is due now
+  Retry,    ///< what waits for its next attempt is due now, or when its sender's hold (RFC 4865) ends
   Hold,     ///< no further attempt until Release
-  Release,  ///< what was held is due now
+  Release,  ///< what was held is due now, with the same exception
   Remove,   ///< gone, without a report to the sender
 };
 

@@ -59,7 +59,7 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
       store::Statement query,
       database_.prepare(
           "SELECT account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
-          "signature,accepted_at,size FROM messages WHERE id=?"));
+          "signature,accepted_at,size,handling,binary FROM messages WHERE id=?"));
   POSTERN_TRY(const bool found, query.bind(id.value).step());
   if (!found) return fail(Errc::Corrupt, "recipients without a message");
   Lease lease;
@@ -80,6 +80,8 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
   lease.signature = query.text(9);
   lease.accepted_at = time_of(query.integer(10));
   lease.size = static_cast<std::uint64_t>(query.integer(11));
+  POSTERN_TRY(lease.envelope.params.handling, smtp::parse_handling(query.text(12)));
+  lease.binary = query.integer(13) != 0;
   query.reset();
 
   POSTERN_TRY(
@@ -130,9 +132,10 @@ Result<std::vector<QueueId>> QueueReader::matching(const Filter& filter) {
 }
 
 Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
-  POSTERN_TRY(store::Statement query,
-              database_.prepare("SELECT id,account_name,reverse_path,accepted_at,size FROM messages" +
-                                std::string(kMatching)));
+  POSTERN_TRY(
+      store::Statement query,
+      database_.prepare("SELECT id,account_name,reverse_path,accepted_at,size,not_before FROM messages" +
+                        std::string(kMatching)));
   bind_filter(query, filter);
   std::vector<Listed> listed;
   for (;;) {
@@ -144,6 +147,7 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
     entry.sender = query.text(2);
     entry.accepted_at = time_of(query.integer(3));
     entry.size = static_cast<std::uint64_t>(query.integer(4));
+    entry.not_before = std::max(entry.accepted_at, time_of(query.integer(5)));
     listed.push_back(std::move(entry));
   }
   POSTERN_TRY(store::Statement recipients,

@@ -23,6 +23,13 @@ const char* const kSchemaV2 = "CREATE INDEX removed ON recipients(message) WHERE
 // Whether the sender was told that the mail is late: at most once (RFC 3461 §5.2.5, and good manners).
 const char* const kSchemaV3 = "ALTER TABLE recipients ADD COLUMN delay_reported INTEGER NOT NULL DEFAULT 0;";
 
+// What MAIL asked for beyond RFC 3461 (smtp::to_params), and until when its sender holds it (RFC 4865).
+const char* const kSchemaV4 = R"(
+ALTER TABLE messages ADD COLUMN handling DEFAULT '';
+ALTER TABLE messages ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN binary INTEGER NOT NULL DEFAULT 0;
+)";
+
 enum Query : std::size_t {
   kInsertPiece,
   kInsertMessage,
@@ -46,7 +53,7 @@ enum Query : std::size_t {
 
 constexpr std::string_view kQueries[] = {
     "INSERT INTO pieces VALUES(?,?,?)",
-    "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?)",
+    "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?,?,?,?)",
     "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','',0)",
     "DELETE FROM recipients WHERE message=? AND number=?",
     "UPDATE recipients SET attempts=attempts+?, next_attempt=?, status=?, text=?, "
@@ -56,9 +63,12 @@ constexpr std::string_view kQueries[] = {
     "DELETE FROM messages WHERE id=?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message=?1)",
     "DELETE FROM pieces WHERE message=?1 AND NOT EXISTS (SELECT 1 FROM messages WHERE id=?1)",
     "DELETE FROM pieces WHERE message NOT IN (SELECT id FROM messages)",
-    "UPDATE recipients SET next_attempt=?2 WHERE message=?1 AND state=0",
+    "UPDATE recipients SET next_attempt=max(?2,(SELECT not_before FROM messages WHERE id=?1)) WHERE "
+    "message=?1 "
+    "AND state=0",
     "UPDATE recipients SET state=1 WHERE message=?1 AND state=0",
-    "UPDATE recipients SET state=0, next_attempt=?2 WHERE message=?1 AND state=1",
+    "UPDATE recipients SET state=0, next_attempt=max(?2,(SELECT not_before FROM messages WHERE id=?1)) WHERE "
+    "message=?1 AND state=1",
     "DELETE FROM recipients WHERE message=?1",
     "UPDATE recipients SET state=2 WHERE message=?1",
     "DELETE FROM recipients WHERE message=?1 AND state=2",
@@ -71,7 +81,7 @@ std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
 }  // namespace
 
 const std::vector<std::string>& queue_schema() {
-  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3};
+  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3, kSchemaV4};
   return kSteps;
 }
 
@@ -96,13 +106,15 @@ Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, st
                           std::string_view(e.reverse_path), static_cast<std::int64_t>(e.params.ret),
                           std::string_view(e.params.envid), std::int64_t{m.smtputf8},
                           std::int64_t{m.eight_bit}, std::string_view(m.signing_domain),
-                          millis(m.accepted_at), static_cast<std::int64_t>(size), std::int64_t{pieces}, tail)
+                          millis(m.accepted_at), static_cast<std::int64_t>(size), std::int64_t{pieces}, tail,
+                          std::string_view(smtp::to_params(e.params.handling)), millis(m.not_before()),
+                          std::int64_t{m.binary})
                     .run());
   std::int64_t number = 0;
   for (const smtp::Recipient& r : e.recipients) {
     POSTERN_CHECK(statements_[kInsertRecipient]
                       .bind(m.id.value, number++, std::string_view(r.address), std::string_view(r.domain),
-                            std::int64_t{r.notify.bits}, std::string_view(r.orcpt), millis(m.accepted_at))
+                            std::int64_t{r.notify.bits}, std::string_view(r.orcpt), millis(m.not_before()))
                       .run());
   }
   return {};

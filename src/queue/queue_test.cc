@@ -51,7 +51,9 @@ class QueueTest : public testing::Test {
     loop_.stop();
   }
   QueueId put(std::vector<std::string> to, const std::string& content = "hello\r\n", std::size_t cut = 1000) {
-    NewMessage m = message(std::move(to));
+    return put(message(std::move(to)), content, cut);
+  }
+  QueueId put(NewMessage m, const std::string& content = "hello\r\n", std::size_t cut = 1000) {
     const QueueId id = m.id;
     loop_.spawn(do_put(std::move(m), content, cut));
     loop_.run();
@@ -130,6 +132,35 @@ TEST_F(QueueTest, WhatHasAReceiptIsThereAfterReopening) {
   ASSERT_EQ(leases[0].envelope.recipients.size(), 2U);
   EXPECT_EQ(leases[0].envelope.recipients[1].address, "Carol@Example.NET");
   EXPECT_EQ(read(id), "hello\r\n");
+}
+
+TEST_F(QueueTest, WhatMailAskedForStaysWithTheMessage) {
+  NewMessage m = message({"bob@example.net"});
+  m.envelope.params.handling = *smtp::parse_handling("BY=60;RT MT-PRIORITY=-3 REQUIRETLS");
+  m.binary = true;
+  put(m);
+  reopen();
+  const std::vector<Lease> leases = lease();
+  ASSERT_EQ(leases.size(), 1U);
+  EXPECT_EQ(leases[0].envelope.params.handling, m.envelope.params.handling);
+  EXPECT_TRUE(leases[0].binary);
+}
+
+TEST_F(QueueTest, Rfc4865Section42NothingGoesBeforeItsTime) {
+  bool taken = false;
+  queue_->set_on_accepted([&taken](const FreshMessage&) { taken = true; });
+  NewMessage m = message({"bob@example.net"});
+  m.envelope.params.handling = *smtp::parse_handling("HOLDFOR=60");
+  const QueueId id = put(m);
+  reopen();
+  EXPECT_FALSE(taken);
+  operate({.id = id}, Operation::Retry);
+  operate({.id = id}, Operation::Hold);
+  operate({.id = id}, Operation::Release);
+  clock_.advance(std::chrono::seconds{59});
+  EXPECT_TRUE(lease().empty());
+  clock_.advance(std::chrono::seconds{1});
+  EXPECT_EQ(lease().size(), 1U);
 }
 
 TEST_F(QueueTest, LargeContentComesBackWhole) {

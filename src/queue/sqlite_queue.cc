@@ -65,11 +65,14 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
 
   net::Task<Result<Receipt>> commit(NewMessage message) override {
     auto request = std::make_unique<Request>();
-    FreshMessage fresh{lease_of(message), std::nullopt};
-    // The lease is taken before the commit, so that nobody finds the message in between.
-    queue_.try_lease(id_);
+    std::optional<FreshMessage> fresh;
+    if (message.not_before() == message.accepted_at) {
+      fresh.emplace(FreshMessage{lease_of(message), std::nullopt});
+      // The lease is taken before the commit, so that nobody finds the message in between.
+      queue_.try_lease(id_);
+    }
     auto shared = std::make_shared<std::pair<NewMessage, std::string>>(std::move(message), std::move(tail_));
-    if (pieces_ == 0) fresh.content = shared->second;
+    if (fresh && pieces_ == 0) fresh->content = shared->second;
     request->fresh = std::move(fresh);
     request->apply = [shared, size = size_, pieces = pieces_](QueueTables& tables) {
       return tables.insert_message(shared->first, size, pieces, shared->second);
@@ -115,6 +118,7 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
     lease.size = size_;
     lease.eight_bit = m.eight_bit;
     lease.smtputf8 = m.smtputf8;
+    lease.binary = m.binary;
     return lease;
   }
 

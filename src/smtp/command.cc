@@ -3,6 +3,7 @@
 #include "smtp/ascii.h"
 
 #include <array>
+#include <charconv>
 #include <utility>
 
 namespace postern::smtp {
@@ -138,6 +139,20 @@ Result<Command> parse_auth(std::string_view rest) {
   return Command(std::move(auth));
 }
 
+// bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] CR LF ; chunk-size = 1*DIGIT ; RFC 3030 §2
+Result<Command> parse_bdat(std::string_view rest) {
+  const std::string_view size = take_word(rest);
+  if (size.empty() || size.find_first_not_of("0123456789") != std::string_view::npos)
+    return syntax("BDAT size [LAST]");
+  Bdat bdat;
+  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), bdat.size);
+  if (error == std::errc::result_out_of_range) bdat.size = UINT64_MAX;
+  const std::string_view marker = take_word(rest);
+  bdat.last = iequals(marker, "LAST");
+  if (!trim(rest).empty() || (!marker.empty() && !bdat.last)) return syntax("BDAT size [LAST]");
+  return Command(bdat);
+}
+
 template <class Type>
 Result<Command> without_argument(std::string_view rest) {
   if (!trim(rest).empty()) return syntax("no argument is allowed");  // RFC 5321 §4.1.1
@@ -175,9 +190,10 @@ Result<Command> parse_arguments(Verb verb, std::string_view rest) {
     case Verb::Vrfy:
       if (trim(rest).empty()) return syntax("VRFY needs an argument");
       return Command(Vrfy{std::string(trim(rest))});
+    case Verb::Bdat:
+      return parse_bdat(rest);
     case Verb::Expn:
     case Verb::Etrn:
-    case Verb::Bdat:
       return Command(NotOffered{});
     case Verb::Unknown:
       break;

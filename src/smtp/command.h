@@ -4,6 +4,7 @@
 #include "smtp/address_grammar.h"
 #include "smtp/params.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,6 +52,10 @@ struct RcptTo {
   RcptParams params;
 };
 struct Data {};
+struct Bdat {
+  std::uint64_t size = 0;  ///< octets that follow the line; what does not fit 64 bits is UINT64_MAX
+  bool last = false;
+};
 struct Rset {};
 struct Noop {};
 struct Quit {};
@@ -58,11 +63,11 @@ struct Vrfy {
   std::string argument;
 };
 struct Help {};
-/// A verb that exists and that we do not offer: EXPN, ETRN, BDAT (502).
+/// A verb that exists and that we do not offer: EXPN, ETRN (502).
 struct NotOffered {};
 
-using Command = std::variant<Ehlo, Helo, StartTls, Auth, MailFrom, RcptTo, Data, Rset, Noop, Quit, Vrfy, Help,
-                             NotOffered>;
+using Command = std::variant<Ehlo, Helo, StartTls, Auth, MailFrom, RcptTo, Data, Bdat, Rset, Noop, Quit, Vrfy,
+                             Help, NotOffered>;
 
 /// A parsed line. `verb` is known even when the arguments are bad, so that order is checked before syntax.
 struct ParsedCommand {

@@ -93,6 +93,7 @@ Result<> apply(MailParams& params, std::string_view keyword, std::optional<std::
   if (iequals(keyword, "BODY")) {
     if (value && iequals(*value, "7BIT")) params.body = Body::SevenBit;
     if (value && iequals(*value, "8BITMIME")) params.body = Body::EightBitMime;
+    if (value && iequals(*value, "BINARYMIME")) params.body = Body::BinaryMime;
     return params.body == Body::Unspecified ? Result<>(bad("BODY")) : Result<>{};
   }
   if (iequals(keyword, "SMTPUTF8")) {
@@ -119,7 +120,8 @@ Result<> apply(MailParams& params, std::string_view keyword, std::optional<std::
     params.auth = null ? "" : *decoded;
     return {};
   }
-  return fail(Errc::NotFound, "unknown parameter");
+  POSTERN_TRY(const bool known, apply_handling(params.handling, keyword, value));
+  return known ? Result<>{} : Result<>(fail(Errc::NotFound, "unknown parameter"));
 }
 
 }  // namespace

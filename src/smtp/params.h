@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "smtp/handling.h"
 
 #include <cstdint>
 #include <optional>
@@ -11,8 +12,8 @@
 
 namespace postern::smtp {
 
-/// BODY= of RFC 6152.
-enum class Body : std::uint8_t { Unspecified, SevenBit, EightBitMime };
+/// BODY= of RFC 6152 and, BinaryMime, RFC 3030 §3.
+enum class Body : std::uint8_t { Unspecified, SevenBit, EightBitMime, BinaryMime };
 /// RET= of RFC 3461 §4.3.
 enum class Ret : std::uint8_t { Unspecified, Full, Headers };
 
@@ -39,6 +40,7 @@ struct MailParams {
   Ret ret = Ret::Unspecified;
   std::string envid;                ///< as received, xtext (RFC 3461 §4.4); empty: none
   std::optional<std::string> auth;  ///< AUTH= decoded (RFC 4954 §5); "" is <>
+  Handling handling;
   friend bool operator==(const MailParams&, const MailParams&) = default;
 };
 

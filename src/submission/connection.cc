@@ -2,18 +2,13 @@
 
 #include "base/log.h"
 #include "smtp/ascii.h"
-#include "smtp/dot_codec.h"
+#include "submission/data_reader.h"
 #include "submission/replies.h"
 #include "submission/session.h"
 
 namespace postern::submission {
 namespace {
 
-// RFC 5321 §4.5.3.1.4 with the allowances of the extensions we announce (RFC 3461 §5.4 asks for 1036 and
-// more).
-constexpr std::size_t kMaxCommand = 2048;
-constexpr std::size_t kMaxResponse = 12288;  // RFC 4954 §4
-constexpr std::size_t kMaxTextLine = 998;    // RFC 5322 §2.1.1
 constexpr unsigned char kTlsHandshake = 22;  // the record type of a ClientHello (RFC 8446 §5.1)
 
 class ConnectionPolicy final : public Policy {
@@ -45,7 +40,7 @@ class Connection {
         services_(services),
         policy_(services, stream_),
         id_{make_id(services.clock.now().time_since_epoch().count())},
-        session_(services.options, services.hostname, policy_,
+        session_(services.options, services.hostname, policy_, services.clock,
                  mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None, services.tls != nullptr),
         mode_(mode) {}
 
@@ -56,6 +51,7 @@ class Connection {
     for (;;) {
       if (step.reply.code != 0) stream_.queue(step.reply.wire());
       if (step.next == Next::Close) break;
+      if (!session_.between_chunks()) incoming_.reset();  // RSET, EHLO, a refusal
       if (step.next == Next::Read && client_.stopping) {
         stream_.queue(replies::shutting_down().wire());
         break;
@@ -70,13 +66,19 @@ class Connection {
  private:
   [[nodiscard]] SteadyTime in(std::chrono::seconds time) const { return services_.clock.steady_now() + time; }
 
+  /// Who does not log in does not stay, however busy.
+  [[nodiscard]] SteadyTime command_deadline() const {
+    const SteadyTime next = in(services_.options.command_timeout);  // RFC 5321 §4.5.3.2.7
+    return session_.account() ? next : std::min(next, connected_ + services_.options.login_timeout);
+  }
+
   /// Up to the first step: TLS on 465, and those who came to the wrong port. False: there is no session.
   net::Task<bool> begin() {
     first_step_ = session_.greeting();
     if (mode_ == Mode::StartTls) stream_.queue(first_step_.reply.wire());
     client_.between_commands = true;
-    const Result<unsigned char> first = co_await stream_.peek(in(
-        mode_ == Mode::Implicit ? services_.options.handshake_timeout : services_.options.command_timeout));
+    const Result<unsigned char> first = co_await stream_.peek(
+        mode_ == Mode::Implicit ? in(services_.options.handshake_timeout) : command_deadline());
     client_.between_commands = false;
     if (!first && first.error().code != Errc::Timeout) co_return false;
     const bool hello = first && *first == kTlsHandshake;
@@ -95,8 +97,11 @@ class Connection {
     co_return true;
   }
 
+  [[nodiscard]] bool may_log() const { return services_.log_budget.take(stream_.peer().ip); }
+
   void wrong_port(const char* event, smtp::Reply reply) {
-    log::Event(log::Level::Info, event).with("session_id", id_).with("client", stream_.peer().ip.text());
+    if (may_log())
+      log::Event(log::Level::Info, event).with("session_id", id_).with("client", stream_.peer().ip.text());
     first_step_ = Step{std::move(reply), Next::Close};
   }
 
@@ -116,7 +121,15 @@ class Connection {
       co_return step;
     }
     if (next == Next::ReceiveData) {
-      Result<Step> step = co_await receive_message();
+      Result<Step> step = co_await receive_data();
+      co_return step;
+    }
+    if (next == Next::ReceiveChunk) {
+      Result<Step> step = co_await receive_chunk();
+      co_return step;
+    }
+    if (next == Next::DropChunk) {
+      Result<Step> step = co_await drop_chunk();
       co_return step;
     }
     Result<Step> step = co_await read_line(next == Next::ReadResponse);
@@ -125,13 +138,13 @@ class Connection {
 
   net::Task<Result<Step>> read_line(bool response) {
     client_.between_commands = true;
-    const Result<std::string_view> line = co_await stream_.read_line(
-        response ? kMaxResponse : kMaxCommandWithAuth, in(services_.options.command_timeout));
+    const Result<std::string_view> line =
+        co_await stream_.read_line(response ? Session::kMaxResponse : Session::kMaxLine, command_deadline());
     client_.between_commands = false;
     if (line) {
-      const bool auth = smtp::iequals(line->substr(0, 5), "AUTH ");
-      if (!response && line->size() > kMaxCommand && !auth) co_return session_.on_line_too_long();
-      co_return response ? session_.on_response(*line) : session_.on_line(*line);
+      Step step = response ? session_.on_response(*line) : session_.on_line(*line);
+      if (step.reply.code >= 400) note_refused(step.reply);
+      co_return step;
     }
     switch (line.error().code) {
       case Errc::Exhausted:
@@ -146,10 +159,12 @@ class Connection {
   net::Task<bool> handshake() {
     const Result<> done = co_await stream_.accept_tls(services_.tls, in(services_.options.handshake_timeout));
     if (!done) {
-      log::Event(log::Level::Info, "submission.tls_failed")
-          .with("session_id", id_)
-          .with("client", stream_.peer().ip.text())
-          .with("why", done.error().detail);
+      if (may_log()) {
+        log::Event(log::Level::Info, "submission.tls_failed")
+            .with("session_id", id_)
+            .with("client", stream_.peer().ip.text())
+            .with("why", done.error().detail);
+      }
       co_return false;
     }
     tls_ = stream_.tls_info();
@@ -169,62 +184,156 @@ class Connection {
     Logins::Client client{stream_.peer().ip, id_, tls_.cipher};
     Logins::Outcome outcome =
         co_await services_.logins.check(stream_.loop(), session_.claim(), std::move(client));
-    if (auto* account = std::get_if<accounts::Account>(&outcome))
+    if (auto* account = std::get_if<accounts::Account>(&outcome)) {
+      services_.metrics.login(Login::Ok);
       co_return session_.logged_in(std::move(*account));
+    }
     switch (std::get<Logins::Refusal>(outcome)) {
       case Logins::Refusal::Wrong:
-        co_return session_.login_refused(replies::bad_credentials());
+        break;
       case Logins::Refusal::Locked:
+        services_.metrics.login(Login::LockedOut);
         co_return session_.login_refused(replies::auth_locked());
       case Logins::Refusal::Unavailable:
+        services_.metrics.login(Login::Unavailable);
         co_return session_.login_refused(replies::auth_unavailable());
     }
-    co_return session_.login_failed(replies::bad_credentials());
+    services_.metrics.login(Login::Failed);
+    co_return session_.login_refused(replies::bad_credentials());
   }
 
-  net::Task<Result<Step>> receive_message() {
+  /// A message on its way in: what takes it off the wire and what keeps it.
+  struct Incoming {
+    DataReader reader;
+    intake::IncomingMessage message;
+    SteadyTime begun;
+  };
+
+  void begin_message(DataReader reader) {
     intake::SubmissionFacts facts{*session_.account(), id_,         stream_.peer().ip, session_.helo(),
                                   session_.esmtp(),    tls_.cipher, tls_.group,        session_.envelope()};
-    intake::IncomingMessage message(stream_.loop(), services_.intake, std::move(facts));
-    smtp::DotDecoder decoder;
-    std::string text;
-    bool bad = false;
-    while (!decoder.finished()) {
-      const Result<std::string_view> wire = co_await stream_.read_some(in(services_.options.data_timeout));
-      if (!wire) {
-        // Nothing was promised: the draft is discarded with `message`.
-        if (wire.error().code == Errc::Timeout) co_return Step{replies::timed_out(), Next::Close};
-        co_return wire.error();
-      }
-      text.clear();
-      stream_.consume(decoder.feed(*wire, text));
-      bad = bad || decoder.saw_bare_line_end() || decoder.longest_line() > kMaxTextLine ||
-            message.size() > services_.options.max_message.count;
-      // What is refused anyway is read to its end and dropped.
-      if (!bad) co_await message.feed(text);
+    incoming_ = std::make_unique<Incoming>(
+        Incoming{std::move(reader), {stream_.loop(), services_.intake, std::move(facts)}, in({})});
+  }
+
+  net::Task<Result<Step>> receive_data() {
+    begin_message(session_.make_reader(Next::ReceiveData));
+    const Result<> read = co_await receive();
+    if (!read) {
+      Result<Step> step = data_failed(read.error());
+      co_return step;
     }
+    Step step = co_await finish_message();
+    co_return step;
+  }
+
+  net::Task<Result<Step>> receive_chunk() {
+    if (!incoming_) begin_message(session_.make_reader(Next::ReceiveChunk));
+    const smtp::Bdat chunk = session_.chunk();
+    incoming_->reader.begin_chunk(chunk.size);
+    const Result<> read = co_await receive();
+    if (!read) {
+      Result<Step> step = data_failed(read.error());
+      co_return step;
+    }
+    if (chunk.last) {
+      Step step = co_await finish_message();
+      co_return step;
+    }
+    if (std::optional<smtp::Reply> refusal = incoming_->reader.refusal(false)) {
+      session_.data_done();
+      const Rejected why = refusal->code == 552 ? Rejected::TooBig : Rejected::Content;
+      co_return refuse(*std::move(refusal), why);
+    }
+    session_.chunk_done();
+    co_return Step{replies::chunk_ok(chunk.size), Next::Read};
+  }
+
+  net::Task<Result<Step>> drop_chunk() {
+    smtp::ChunkReader chunk(session_.chunk().size);
+    const SteadyTime begun = in({});
+    std::uint64_t dropped = 0;
+    while (!chunk.finished()) {
+      const Result<std::string_view> wire = co_await stream_.read_some(data_deadline(begun, dropped));
+      if (!wire) {
+        Result<Step> step = data_failed(wire.error());
+        co_return step;
+      }
+      const std::size_t mine = chunk.take(*wire).size();
+      dropped += mine;
+      stream_.consume(mine);
+    }
+    co_return Step{{}, Next::Read};
+  }
+
+  /// When the next piece of a message has to be there: soon (RFC 5321 §4.5.3.2.5), and in keeping with the least
+  /// rate, so that nobody holds a transaction open with an octet now and then.
+  [[nodiscard]] SteadyTime data_deadline(SteadyTime begun, std::uint64_t received) const {
+    const std::uint64_t rate = services_.options.min_data_rate.count;
+    if (rate == 0) return in(services_.options.data_timeout);
+    const SteadyTime at_least_rate =
+        begun + services_.options.data_timeout + std::chrono::seconds{received / rate};
+    return std::min(in(services_.options.data_timeout), at_least_rate);
+  }
+
+  /// Reads the data, or the chunk, to its end. What is refused is read as well, and forgotten.
+  net::Task<Result<>> receive() {
+    Incoming& incoming = *incoming_;
+    std::string text;
+    while (!incoming.reader.finished()) {
+      const Result<std::string_view> wire =
+          co_await stream_.read_some(data_deadline(incoming.begun, incoming.reader.size()));
+      if (!wire) co_return wire.error();
+      text.clear();
+      stream_.consume(incoming.reader.feed(*wire, text));
+      if (!text.empty()) co_await incoming.message.feed(text);
+    }
+    co_return Result<>{};
+  }
+
+  /// Nothing was promised: what came of the message is discarded.
+  Result<Step> data_failed(const Error& error) {
+    if (error.code == Errc::Timeout) return Step{replies::timed_out(), Next::Close};
+    return error;
+  }
+
+  net::Task<Step> finish_message() {
+    const std::unique_ptr<Incoming> incoming = std::exchange(incoming_, nullptr);
     session_.data_done();
-    if (decoder.saw_bare_line_end()) co_return refuse(replies::bare_line_end());
-    if (message.size() > services_.options.max_message.count)
-      co_return refuse(replies::too_big(services_.options.max_message.count));
-    if (decoder.longest_line() > kMaxTextLine) co_return refuse(replies::line_too_long_in_data());
-    const intake::Accepted outcome = co_await message.finish();
+    if (std::optional<smtp::Reply> refusal = incoming->reader.refusal(true)) {
+      const Rejected why = refusal->code == 552 ? Rejected::TooBig : Rejected::Content;
+      co_return refuse(*std::move(refusal), why);
+    }
+    if (incoming->reader.is_binary()) incoming->message.mark_binary();
+    const SteadyTime ended = in({});
+    const intake::Accepted outcome = co_await incoming->message.finish();
     if (const auto* refusal = std::get_if<intake::Refusal>(&outcome))
-      co_return refuse(replies::refused(*refusal));
+      co_return refuse(replies::refused(*refusal), rejected_because(refusal->why));
+    services_.metrics.message_accepted(incoming->message.size(), in({}) - ended);
     co_return Step{replies::accepted(std::get<queue::Receipt>(outcome)), Next::Read};
   }
 
-  Step refuse(smtp::Reply reply) {
-    log::Event(log::Level::Info, "submission.message_refused")
-        .with("session_id", id_)
-        .with("account", session_.account()->address)
-        .with("code", reply.code)
-        .with("reply", reply.lines.front());
+  Step refuse(smtp::Reply reply, Rejected why) {
+    services_.metrics.message_rejected(why);
+    if (may_log()) {
+      log::Event(log::Level::Info, "submission.message_refused")
+          .with("session_id", id_)
+          .with("account", session_.account()->address)
+          .with("code", reply.code)
+          .with("reply", reply.lines.front());
+    }
     return session_.after(std::move(reply));
   }
 
-  static constexpr std::size_t kMaxCommandWithAuth =
-      kMaxResponse + 32;  // AUTH PLAIN with its initial response
+  /// RFC 6409 §5.2: who misbehaves, and how; what was sent is not logged.
+  void note_refused(const smtp::Reply& reply) const {
+    services_.metrics.command_refused();
+    if (!may_log()) return;
+    log::Event line(log::Level::Info, "submission.command_refused");
+    line.with("session_id", id_).with("client", stream_.peer().ip.text());
+    if (session_.account()) line.with("account", session_.account()->address);
+    line.with("code", reply.code).with("reply", reply.lines.front());
+  }
 
   Client& client_;
   net::Stream& stream_;
@@ -233,7 +342,9 @@ class Connection {
   const SessionId id_;
   Session session_;
   const Mode mode_;
+  const SteadyTime connected_ = in({});
   net::TlsInfo tls_;
+  std::unique_ptr<Incoming> incoming_;
   Step first_step_;
 };
 

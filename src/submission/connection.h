@@ -2,12 +2,16 @@
 
 #include "guard/limits.h"
 #include "intake/pipeline.h"
+#include "net/network.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "submission/log_budget.h"
 #include "submission/login.h"
+#include "submission/metrics.h"
 #include "submission/options.h"
 
 #include <memory>
+#include <vector>
 
 namespace postern::submission {
 
@@ -28,6 +32,9 @@ struct Services {
   guard::Limits& limits;
   queue::Queue& queue;
   const intake::Services& intake;
+  Metrics& metrics;
+  LogBudget& log_budget;
+  std::vector<net::Network> proxies;  ///< connections from there begin with a PROXY header
 };
 
 /// One client as the server sees it while it is served.

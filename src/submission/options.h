@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <vector>
 
 namespace postern::submission {
 
@@ -21,6 +22,10 @@ struct Options {
   std::chrono::seconds command_timeout{300};
   std::chrono::seconds handshake_timeout{30};
   std::chrono::seconds data_timeout{180};
+  Bytes min_data_rate{100};
+  std::chrono::seconds login_timeout{600};
+  std::chrono::seconds max_hold{30 * 86400};
+  std::vector<std::string> proxy_networks;
   std::string postmaster;
 
   static auto fields() {
@@ -40,12 +45,22 @@ struct Options {
               "Bad commands before a connection is closed."),
         field("max_auth_failures", &Options::max_auth_failures, 3, 100, Reload::Restart,
               "Failed logins before a connection is closed; RFC 4954 §9 asks for at least 3."),
-        field("command_timeout", &Options::command_timeout, seconds{10}, kHour, Reload::Restart,
+        field("command_timeout", &Options::command_timeout, seconds{1}, kHour, Reload::Restart,
               "Wait for a command; RFC 5321 §4.5.3.2.7 asks for at least 5 minutes."),
         field("handshake_timeout", &Options::handshake_timeout, seconds{1}, kHour, Reload::Restart,
               "Wait for a TLS handshake."),
-        field("data_timeout", &Options::data_timeout, seconds{10}, kHour, Reload::Restart,
+        field("data_timeout", &Options::data_timeout, seconds{1}, kHour, Reload::Restart,
               "Wait for more of a message; RFC 5321 §4.5.3.2.5 asks for 3 minutes."),
+        field("min_data_rate", &Options::min_data_rate, 0_B, 1_MiB, Reload::Restart,
+              "Octets a second that a message has to bring on average, after the first data_timeout."),
+        field("login_timeout", &Options::login_timeout, seconds{1}, kHour, Reload::Restart,
+              "How long a client may stay without a successful login."),
+        field("max_hold", &Options::max_hold, seconds{0}, seconds{366 * 86400}, Reload::Restart,
+              "How far ahead a message may be scheduled with FUTURERELEASE (RFC 4865); 0: not at all."),
+        field(
+            "proxy_networks", &Options::proxy_networks, Reload::Restart,
+            "Load balancers, as addresses or networks: each connection from there begins with a PROXY header "
+            "(version 1 or 2), and nobody else's is believed."),
         field("postmaster", &Options::postmaster, Reload::Restart,
               "Where mail for <postmaster> without domain goes."),
     };

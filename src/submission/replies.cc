@@ -1,6 +1,7 @@
 #include "submission/replies.h"
 
 #include "base/base64.h"
+#include "smtp/handling.h"
 
 namespace postern::submission::replies {
 namespace {
@@ -21,17 +22,22 @@ std::string shown(std::string_view text) {
 
 Reply banner(std::string_view hostname) { return make(220, {}, std::string(hostname) + " ESMTP Postern"); }
 
-Reply ehlo(std::string_view hostname, bool offer_starttls, std::string_view mechanisms,
-           std::uint64_t max_message) {
-  Reply reply = make(250, {}, std::string(hostname));
-  for (const char* keyword : {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN"})
+Reply ehlo(const Offer& offer) {
+  Reply reply = make(250, {}, std::string(offer.hostname));
+  for (const char* keyword :
+       {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", "CHUNKING", "BINARYMIME"})
     reply.lines.emplace_back(keyword);
-  reply.lines.push_back("SIZE " + std::to_string(max_message));
-  if (offer_starttls) reply.lines.emplace_back("STARTTLS");
-  if (!mechanisms.empty()) reply.lines.push_back("AUTH " + std::string(mechanisms));
+  reply.lines.push_back("SIZE " + std::to_string(offer.max_message));
+  reply.lines.push_back("LIMITS RCPTMAX=" + std::to_string(offer.max_recipients));  // RFC 9422
+  if (offer.max_hold.count() > 0) {
+    const std::string until = smtp::to_string(smtp::Hold{offer.now + offer.max_hold});
+    reply.lines.push_back("FUTURERELEASE " + std::to_string(offer.max_hold.count()) + " " +
+                          until.substr(until.find(';') + 1));  // RFC 4865 §3
+  }
+  if (offer.offer_starttls) reply.lines.emplace_back("STARTTLS");
+  if (!offer.mechanisms.empty()) reply.lines.push_back("AUTH " + std::string(offer.mechanisms));
   return reply;
 }
-
 Reply helo(std::string_view hostname) { return make(250, {}, std::string(hostname)); }
 Reply ok() { return make(250, {2, 0, 0}, "Ok"); }
 Reply bye(std::string_view hostname) {
@@ -88,6 +94,10 @@ Reply refused(const intake::Refusal& refusal) {
   return make(451, {4, 3, 0}, "Internal error");
 }
 
+Reply chunk_ok(std::uint64_t octets) {
+  return make(250, {2, 0, 0}, std::to_string(octets) + " octets received");
+}
+Reply binary_needs_bdat() { return make(503, {5, 5, 1}, "BODY=BINARYMIME needs BDAT (RFC 3030)"); }
 Reply bare_line_end() {
   return make(554, {5, 6, 0},
               "Message refused: a CR or LF stands alone; lines end with CRLF (RFC 5321 2.3.8)");
@@ -111,6 +121,9 @@ Reply recipient_needs_smtputf8() {
 Reply no_postmaster() { return make(550, {5, 1, 1}, "No postmaster address is configured"); }
 Reply too_big(std::uint64_t limit) {
   return make(552, {5, 3, 4}, "Message size exceeds the limit of " + std::to_string(limit) + " octets");
+}
+Reply hold_too_long(std::chrono::seconds most) {
+  return make(501, {5, 5, 4}, "Messages are held for at most " + std::to_string(most.count()) + " seconds");
 }
 Reply too_many_recipients() {
   return make(452, {4, 5, 3}, "Too many recipients; send the rest in another message");

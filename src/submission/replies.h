@@ -1,11 +1,14 @@
 #pragma once
 
 #include "accounts/directory.h"
+#include "base/clock.h"
 #include "intake/refusal.h"
 #include "queue/queue.h"
 #include "smtp/command.h"
 #include "smtp/reply.h"
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -16,8 +19,17 @@ namespace postern::submission::replies {
 using smtp::Reply;
 
 [[nodiscard]] Reply banner(std::string_view hostname);
-[[nodiscard]] Reply ehlo(std::string_view hostname, bool offer_starttls, std::string_view mechanisms,
-                         std::uint64_t max_message);
+/// What the reply to EHLO announces besides what is always there.
+struct Offer {
+  std::string_view hostname;
+  bool offer_starttls = false;
+  std::string_view mechanisms;    ///< of AUTH, parted by spaces; empty: AUTH is not offered
+  std::uint64_t max_message = 0;  ///< octets
+  std::uint32_t max_recipients = 0;
+  std::chrono::seconds max_hold{0};  ///< 0: FUTURERELEASE is not offered
+  TimePoint now;
+};
+[[nodiscard]] Reply ehlo(const Offer& offer);
 [[nodiscard]] Reply helo(std::string_view hostname);
 [[nodiscard]] Reply ok();
 [[nodiscard]] Reply bye(std::string_view hostname);
@@ -44,6 +56,8 @@ using smtp::Reply;
 /// The only way to the 250 after the data: a Receipt.
 [[nodiscard]] Reply accepted(const queue::Receipt& receipt);
 [[nodiscard]] Reply refused(const intake::Refusal& refusal);
+[[nodiscard]] Reply chunk_ok(std::uint64_t octets);
+[[nodiscard]] Reply binary_needs_bdat();
 [[nodiscard]] Reply bare_line_end();
 [[nodiscard]] Reply line_too_long_in_data();
 [[nodiscard]] Reply not_your_sender(std::string_view account, std::string_view address);
@@ -54,6 +68,7 @@ using smtp::Reply;
 [[nodiscard]] Reply recipient_needs_smtputf8();
 [[nodiscard]] Reply no_postmaster();
 [[nodiscard]] Reply too_big(std::uint64_t limit);
+[[nodiscard]] Reply hold_too_long(std::chrono::seconds most);
 [[nodiscard]] Reply too_many_recipients();
 [[nodiscard]] Reply bad_sequence(std::string_view hint);
 [[nodiscard]] Reply syntax_error(std::string_view detail);

@@ -1,7 +1,10 @@
 #include "submission/server.h"
 
 #include "base/log.h"
+#include "net/proxy_header.h"
 #include "submission/replies.h"
+
+#include <algorithm>
 
 namespace postern::submission {
 namespace {
@@ -31,21 +34,48 @@ std::size_t ConnectionCount::total() const {
 }
 
 void Server::add(std::unique_ptr<net::Listener> listener, Mode mode) {
-  listener->serve([this, mode](net::Stream stream) { welcome(std::move(stream), mode); });
+  listener->serve([this, mode](net::Stream stream) {
+    const net::IpAddress& peer = stream.peer().ip;
+    const bool proxied = std::any_of(services_.proxies.begin(), services_.proxies.end(),
+                                     [&peer](const net::Network& network) { return network.contains(peer); });
+    if (proxied) {
+      loop_.spawn(ask_proxy(std::move(stream), mode));
+    } else {
+      welcome(std::move(stream), mode);
+    }
+  });
   listeners_.push_back(std::move(listener));
+}
+
+net::Task<> Server::ask_proxy(net::Stream stream, Mode mode) {
+  const SteadyTime deadline = services_.clock.steady_now() + services_.options.handshake_timeout;
+  const Result<net::ProxyHeader> header = co_await net::read_proxy_header(stream, deadline);
+  if (!header) {
+    if (services_.log_budget.take(stream.peer().ip)) {
+      log::Event(log::Level::Warning, "submission.bad_proxy_header")
+          .with("proxy", stream.peer().ip.text())
+          .with("why", header.error().detail);
+    }
+    co_return;
+  }
+  if (header->client) stream.set_peer(*header->client);
+  welcome(std::move(stream), mode);
 }
 
 void Server::welcome(net::Stream stream, Mode mode) {
   // Load is shed before the banner, so that a busy server answers quickly.
   if (!services_.queue.unavailable_because().empty()) {
+    services_.metrics.turned_away(TurnedAway::StoreDown);
     loop_.spawn(turn_away(std::move(stream), replies::store_down(), mode));
     return;
   }
   switch (count_.enter(stream.peer().ip)) {
     case ConnectionCount::Verdict::TooMany:
+      services_.metrics.turned_away(TurnedAway::TooMany);
       loop_.spawn(turn_away(std::move(stream), replies::too_busy(), mode));
       return;
     case ConnectionCount::Verdict::TooManyFromNetwork:
+      services_.metrics.turned_away(TurnedAway::TooManyFromNetwork);
       loop_.spawn(turn_away(std::move(stream), replies::too_many_connections(), mode));
       return;
     case ConnectionCount::Verdict::Welcome:
@@ -58,15 +88,19 @@ net::Task<> Server::serve(std::unique_ptr<Client> client, Mode mode) {
   const net::IpAddress address = client->stream.peer().ip;
   client->stopping = stopping_;
   live_.insert(client.get());
+  services_.metrics.session_begun();
   co_await serve_connection(*client, mode, services_);
+  services_.metrics.session_ended();
   live_.erase(client.get());
   count_.leave(address);
 }
 
 net::Task<> Server::turn_away(net::Stream stream, smtp::Reply reply, Mode mode) {
-  log::Event(log::Level::Warning, "submission.turned_away")
-      .with("client", stream.peer().ip.text())
-      .with("reply", reply.lines.front());
+  if (services_.log_budget.take(stream.peer().ip)) {
+    log::Event(log::Level::Warning, "submission.turned_away")
+        .with("client", stream.peer().ip.text())
+        .with("reply", reply.lines.front());
+  }
   // On 465 a refusal in clear would not be understood, and a handshake is the very work to be saved.
   if (mode == Mode::Implicit) co_return;
   stream.queue(reply.wire());

@@ -43,6 +43,8 @@ class Server {
 
  private:
   void welcome(net::Stream stream, Mode mode);
+  /// Who is really there, then welcome().
+  net::Task<> ask_proxy(net::Stream stream, Mode mode);
   net::Task<> serve(std::unique_ptr<Client> client, Mode mode);
   net::Task<> turn_away(net::Stream stream, smtp::Reply reply, Mode mode);
 

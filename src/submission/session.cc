@@ -21,10 +21,12 @@ bool is_stranger(std::string_view line) {
 
 }  // namespace
 
-Session::Session(const Options& options, std::string hostname, Policy& policy, Tls tls, bool tls_available)
+Session::Session(const Options& options, std::string hostname, Policy& policy, const Clock& clock, Tls tls,
+                 bool tls_available)
     : options_(options),
       hostname_(std::move(hostname)),
       policy_(policy),
+      clock_(clock),
       tls_(tls),
       tls_available_(tls_available) {}
 
@@ -40,9 +42,10 @@ std::optional<smtp::Reply> Session::check_rules(smtp::Verb verb) const {
   }
   if ((rule->phases & static_cast<std::uint8_t>(phase_)) == 0) {
     if (phase_ == Phase::Connected) return replies::bad_sequence("send EHLO first");
-    return replies::bad_sequence(phase_ == Phase::Greeted ? "MAIL first"
-                                 : phase_ == Phase::Mail  ? "RCPT first"
-                                                          : "finish the transaction");
+    return replies::bad_sequence(phase_ == Phase::Greeted  ? "MAIL first"
+                                 : phase_ == Phase::Mail   ? "RCPT first"
+                                 : phase_ == Phase::Chunks ? "BDAT or RSET"
+                                                           : "finish the transaction");
   }
   return std::nullopt;
 }
@@ -54,9 +57,14 @@ Step Session::after(smtp::Reply reply) {
 
 Step Session::on_line(std::string_view line) {
   const bool first = std::exchange(first_line_, false);
+  if (line.size() > kMaxCommand && !smtp::iequals(line.substr(0, 5), "AUTH ")) return on_line_too_long();
   if (first && is_stranger(line)) return {replies::not_smtp(), Next::Close};
   const smtp::ParsedCommand parsed = smtp::parse_command(line);
-  if (auto refused = check_rules(parsed.verb)) return after(*std::move(refused));
+  if (auto refused = check_rules(parsed.verb)) {
+    const bool chunk = parsed.verb == smtp::Verb::Bdat && parsed.command.has_value();
+    return chunk ? refuse_chunk(std::get<smtp::Bdat>(*parsed.command), *std::move(refused))
+                 : after(*std::move(refused));
+  }
   if (!parsed.command) {
     switch (parsed.command.error().code) {
       case Errc::Denied:
@@ -68,6 +76,15 @@ Step Session::on_line(std::string_view line) {
     }
   }
   return dispatch(*parsed.command);
+}
+
+// RFC 3030 §2: the octets of a refused chunk are read and dropped; they are no commands. The reply does not wait for
+// them.
+Step Session::refuse_chunk(const smtp::Bdat& chunk, smtp::Reply reply) {
+  chunk_ = chunk;
+  Step step = after(std::move(reply));
+  if (step.next == Next::Read) step.next = Next::DropChunk;
+  return step;
 }
 
 Step Session::dispatch(const smtp::Command& command) {
@@ -84,7 +101,13 @@ Step Session::on(const smtp::Ehlo& ehlo) {
   esmtp_ = true;
   const bool tls = tls_ == Tls::Active;
   const std::string mechanisms = tls ? sasl::mechanism_names(policy_.environment()) : "";
-  return {replies::ehlo(hostname_, !tls && tls_available_, mechanisms, options_.max_message.count)};
+  return {replies::ehlo({.hostname = hostname_,
+                         .offer_starttls = !tls && tls_available_,
+                         .mechanisms = mechanisms,
+                         .max_message = options_.max_message.count,
+                         .max_recipients = options_.max_recipients,
+                         .max_hold = options_.max_hold,
+                         .now = clock_.now()})};
 }
 
 Step Session::on(const smtp::Helo& helo) {
@@ -165,6 +188,22 @@ Step Session::login_failed(const smtp::Reply& reply) {
   return {reply, Next::Read};
 }
 
+/// What the parameters of MAIL ask for and we do not grant, whoever asks.
+std::optional<smtp::Reply> Session::check_params(const smtp::MailParams& params) const {
+  const smtp::Handling& handling = params.handling;
+  // Only what EHLO announced (RFC 5321 §4.1.1.11).
+  if (handling.require_tls || handling.by || handling.priority) return replies::unknown_parameter();
+  if (handling.hold) {
+    if (options_.max_hold.count() == 0) return replies::unknown_parameter();
+    const TimePoint now = clock_.now();
+    if (smtp::end_of(*handling.hold, now) > now + options_.max_hold)
+      return replies::hold_too_long(options_.max_hold);  // RFC 4865 §4.2
+  }
+  if (params.size.value_or(0) > options_.max_message.count)
+    return replies::too_big(options_.max_message.count);  // RFC 1870 §6.1
+  return std::nullopt;
+}
+
 Step Session::on(const smtp::MailFrom& mail) {
   const smtp::Mailbox& path = mail.reverse_path;
   const bool null = path.local.empty();
@@ -176,8 +215,7 @@ Step Session::on(const smtp::MailFrom& mail) {
   // RFC 6409 §3.2: the null reverse-path is never by itself a reason to refuse.
   if (!null && !policy_.may_send_as(*account_, path))
     return {replies::not_your_sender(account_->address, path.text())};
-  if (mail.params.size.value_or(0) > options_.max_message.count)
-    return {replies::too_big(options_.max_message.count)};  // RFC 1870 §6.1
+  if (std::optional<smtp::Reply> refusal = check_params(mail.params)) return {*std::move(refusal)};
   if (const guard::Verdict verdict = policy_.check_limits(*account_, 1); !verdict.accepted)
     return {replies::over_limit(verdict.reason)};
   reset_transaction();
@@ -206,7 +244,29 @@ Step Session::on(const smtp::RcptTo& rcpt) {
   return {replies::recipient_ok()};
 }
 
-Step Session::on(const smtp::Data&) { return {replies::send_data(), Next::ReceiveData}; }
+Step Session::on(const smtp::Data&) {
+  if (envelope_.params.body == smtp::Body::BinaryMime) return {replies::binary_needs_bdat()};  // RFC 3030 §3
+  return {replies::send_data(), Next::ReceiveData};
+}
+
+DataReader Session::make_reader(Next coding) const {
+  const std::uint64_t most = options_.max_message.count;
+  if (coding == Next::ReceiveData) return DataReader::after_data(most);
+  const bool binary = envelope_.params.body == smtp::Body::BinaryMime;
+  return DataReader::for_chunks(most, binary ? DataReader::Lines::Binary : DataReader::Lines::Text);
+}
+
+Step Session::on(const smtp::Bdat& bdat) {
+  if (bdat.size > options_.max_message.count - chunked_) {
+    reset_transaction();
+    return refuse_chunk(bdat, replies::too_big(options_.max_message.count));
+  }
+  chunk_ = bdat;
+  chunked_ += bdat.size;
+  return {{}, Next::ReceiveChunk};
+}
+
+void Session::chunk_done() { phase_ = Phase::Chunks; }
 
 Step Session::on(const smtp::Rset&) {
   reset_transaction();
@@ -233,6 +293,7 @@ void Session::data_done() { reset_transaction(); }
 
 void Session::reset_transaction() {
   envelope_ = {};
+  chunked_ = 0;
   if (phase_ != Phase::Connected) phase_ = Phase::Greeted;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "accounts/directory.h"
+#include "base/clock.h"
 #include "guard/verdict.h"
 #include "sasl/mechanism.h"
 #include "smtp/command.h"
 #include "smtp/envelope.h"
 #include "smtp/reply.h"
+#include "submission/data_reader.h"
 #include "submission/options.h"
 #include "submission/session_rules.h"
 
@@ -40,6 +42,8 @@ enum class Next {
   StartTls,      ///< begin the handshake, then tls_started()
   CheckLogin,    ///< check claim(), then logged_in(), login_refused() or login_failed()
   ReceiveData,   ///< read the message, then data_done()
+  ReceiveChunk,  ///< read a chunk(), then data_done() or chunk_done()
+  DropChunk,     ///< read a chunk() that was refused, and forget it
   Close,
 };
 struct Step {
@@ -52,13 +56,18 @@ struct Step {
 class Session {
  public:
   enum class Tls { None, Active };
-  Session(const Options& options, std::string hostname, Policy& policy, Tls tls, bool tls_available);
+  Session(const Options& options, std::string hostname, Policy& policy, const Clock& clock, Tls tls,
+          bool tls_available);
 
   [[nodiscard]] Step greeting() const;
-  /// A command line without CRLF.
+  // RFC 5321 §4.5.3.1.4 with the allowances of the extensions we announce (RFC 3461 §5.4 asks for 1036 and more).
+  static constexpr std::size_t kMaxCommand = 2048;
+  static constexpr std::size_t kMaxResponse = 12288;          ///< RFC 4954 §4
+  static constexpr std::size_t kMaxLine = kMaxResponse + 32;  ///< AUTH with its initial response
+  /// A command line without CRLF, of at most kMaxLine octets.
   [[nodiscard]] Step on_line(std::string_view line);
   [[nodiscard]] Step on_line_too_long();
-  /// A line of an AUTH exchange.
+  /// A line of an AUTH exchange, of at most kMaxResponse octets.
   [[nodiscard]] Step on_response(std::string_view line);
   [[nodiscard]] Step on_response_too_long();
 
@@ -72,6 +81,14 @@ class Session {
   [[nodiscard]] Step login_failed(const smtp::Reply& reply);
   /// The transaction is over, whatever came of it; the reply is the connection's.
   void data_done();
+  /// What reads a message that begins with ReceiveData or ReceiveChunk.
+  [[nodiscard]] DataReader make_reader(Next coding) const;
+  /// The chunk that follows a BDAT (RFC 3030 §2).
+  [[nodiscard]] smtp::Bdat chunk() const { return chunk_; }
+  /// It was taken, and it was not the last.
+  void chunk_done();
+  /// Whether more of a message is awaited, so that what came of it must be kept.
+  [[nodiscard]] bool between_chunks() const { return phase_ == Phase::Chunks; }
   /// Counts a refusal by the connection.
   [[nodiscard]] Step after(smtp::Reply reply);
 
@@ -82,14 +99,17 @@ class Session {
 
  private:
   [[nodiscard]] std::optional<smtp::Reply> check_rules(smtp::Verb verb) const;
+  [[nodiscard]] Step refuse_chunk(const smtp::Bdat& chunk, smtp::Reply reply);
   [[nodiscard]] Step dispatch(const smtp::Command& command);
   [[nodiscard]] Step on(const smtp::Ehlo& ehlo);
   [[nodiscard]] Step on(const smtp::Helo& helo);
   [[nodiscard]] Step on(const smtp::StartTls&);
   [[nodiscard]] Step on(const smtp::Auth& auth);
   [[nodiscard]] Step on(const smtp::MailFrom& mail);
+  [[nodiscard]] std::optional<smtp::Reply> check_params(const smtp::MailParams& params) const;
   [[nodiscard]] Step on(const smtp::RcptTo& rcpt);
   [[nodiscard]] Step on(const smtp::Data&);
+  [[nodiscard]] Step on(const smtp::Bdat& bdat);
   [[nodiscard]] Step on(const smtp::Rset&);
   [[nodiscard]] Step on(const smtp::Noop&);
   [[nodiscard]] Step on(const smtp::Quit&);
@@ -104,6 +124,7 @@ class Session {
   const Options& options_;
   const std::string hostname_;
   Policy& policy_;
+  const Clock& clock_;
   Tls tls_;
   const bool tls_available_;
   Phase phase_ = Phase::Connected;
@@ -111,6 +132,8 @@ class Session {
   bool esmtp_ = false;
   std::string helo_;
   smtp::Envelope envelope_;
+  smtp::Bdat chunk_;
+  std::uint64_t chunked_ = 0;  // octets of the message that came in chunks before this one
   std::optional<accounts::Account> account_;
   std::unique_ptr<sasl::Mechanism> mechanism_;
   sasl::Claim claim_;

@@ -7,8 +7,8 @@
 
 namespace postern::submission {
 
-/// Where a session stands. Rcpt: at least one recipient was accepted.
-enum class Phase : std::uint8_t { Connected = 1, Greeted = 2, Mail = 4, Rcpt = 8 };
+/// Where a session stands. Rcpt: at least one recipient was accepted. Chunks: so was a chunk, and it was not the last.
+enum class Phase : std::uint8_t { Connected = 1, Greeted = 2, Mail = 4, Rcpt = 8, Chunks = 16 };
 
 constexpr std::uint8_t operator|(Phase a, Phase b) {
   return static_cast<std::uint8_t>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
@@ -23,7 +23,7 @@ struct Rule {
   bool needs_auth;
 };
 
-constexpr std::uint8_t kAnyPhase = 15;
+constexpr std::uint8_t kAnyPhase = 31;
 inline constexpr std::array kRules{
     Rule{smtp::Verb::Ehlo, kAnyPhase, false, false},
     Rule{smtp::Verb::Helo, kAnyPhase, false, false},
@@ -38,9 +38,9 @@ inline constexpr std::array kRules{
     Rule{smtp::Verb::Mail, static_cast<std::uint8_t>(Phase::Greeted), true, true},
     Rule{smtp::Verb::Rcpt, Phase::Mail | Phase::Rcpt, true, true},
     Rule{smtp::Verb::Data, static_cast<std::uint8_t>(Phase::Rcpt), true, true},
+    Rule{smtp::Verb::Bdat, Phase::Rcpt | Phase::Chunks, true, true},
     Rule{smtp::Verb::Expn, kAnyPhase, false, false},
     Rule{smtp::Verb::Etrn, kAnyPhase, false, false},
-    Rule{smtp::Verb::Bdat, kAnyPhase, false, false},
 };
 
 }  // namespace postern::submission

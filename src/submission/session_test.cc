@@ -1,31 +1,13 @@
 #include "submission/session.h"
 
+#include "submission/testing/conversation.h"
+
 #include <gtest/gtest.h>
 
 namespace postern::submission {
 namespace {
 
-struct FakePolicy final : Policy {
-  bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override {
-    return path.text() == account.address;
-  }
-  accounts::Standing standing(const accounts::Account& /*account*/) override { return now; }
-  guard::Verdict check_limits(const accounts::Account& /*account*/, std::size_t recipients) override {
-    return recipients <= most ? guard::Verdict::accept()
-                              : guard::Verdict::defer("recipient limit 5/1d reached");
-  }
-  sasl::Environment environment() override {
-    sasl::Environment found{.tokens = true};
-    found.find_secrets = [](std::string_view) {
-      return sasl::ScramSecrets{"salt", 4096, {*sasl::derive_scram_keys("secret", "salt", 4096)}};
-    };
-    return found;
-  }
-  std::size_t most = 1000;
-  accounts::Standing now = accounts::Standing::Good;
-};
-
-class SessionTest : public testing::Test {
+class SessionTest : public ::testing::Test {
  protected:
   SessionTest() { options_.postmaster = "hostmaster@example.org"; }
   /// The reply's code and enhanced code, "250 2.1.0".
@@ -44,8 +26,9 @@ class SessionTest : public testing::Test {
     EXPECT_EQ(step.reply.code, 235);
   }
   Options options_;
-  FakePolicy policy_;
-  Session session_{options_, "mail.example.org", policy_, Session::Tls::None, true};
+  testing::FixedPolicy policy_;
+  FakeClock clock_;
+  Session session_{options_, "mail.example.org", policy_, clock_, Session::Tls::None, true};
   Step last_;
 };
 
@@ -76,6 +59,13 @@ TEST_F(SessionTest, Rfc3207Section42EverythingBeforeTlsIsForgotten) {
   EXPECT_NE(last_.reply.wire().find("AUTH PLAIN LOGIN"), std::string::npos);
   EXPECT_EQ(say("STARTTLS"), "503 5.5.1");
   EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "530 5.7.0");
+}
+
+TEST_F(SessionTest, WithoutCertificateThereIsNoStartTls) {
+  Session bare(options_, "mail.example.org", policy_, clock_, Session::Tls::None, false);
+  EXPECT_EQ(bare.on_line("EHLO client.example").reply.wire().find("STARTTLS"), std::string::npos);
+  EXPECT_EQ(bare.on_line("STARTTLS").reply.code, 454);
+  EXPECT_EQ(bare.on_line("AUTH PLAIN AGFsaWNlAHNlY3JldA==").reply.code, 530);
 }
 
 TEST_F(SessionTest, Rfc5321Section414OrderOfCommands) {

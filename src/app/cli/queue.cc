@@ -53,7 +53,11 @@ std::string text_of(const json::object& object, std::string_view name) {
 void print_message(const json::object& message) {
   std::cout << text_of(message, "id") << "  " << text_of(message, "accepted_at") << "  "
             << text_of(message, "size") << " octets  <" << text_of(message, "sender") << '>'
-            << (text_of(message, "active") == "true" ? "  being delivered" : "") << '\n';
+            << (text_of(message, "active") == "true" ? "  being delivered" : "");
+  const std::string not_before = text_of(message, "not_before");
+  if (not_before != text_of(message, "accepted_at"))
+    std::cout << "  sent with the wish to go at " << not_before;
+  std::cout << '\n';
   for (const json::value& entry : message.at("recipients").as_array()) {
     const json::object& to = entry.as_object();
     const std::string state = text_of(to, "state");

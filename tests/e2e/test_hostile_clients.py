@@ -1,0 +1,166 @@
+"""Clients that are slow, vanish, flood or lie: the server says so, forgets them, and serves the others.
+
+Sources: slow senders (Slowloris, 2009), resets at every stage, connection floods and BDAT lies as in the hostile-client lists of
+other servers' test suites; log injection (CWE-117)."""
+
+import json
+import socket
+import ssl
+import struct
+import time
+
+import pytest
+from conftest import ADDRESS, PATIENCE, eventually, start_postern
+from test_dialogues import COMMON, WORDS, Talk
+
+LOGIN = b"AUTH PLAIN " + WORDS["plain"].encode() + b"\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = start_postern(tmp_path_factory.mktemp("hostile"), COMMON +
+                            'command_timeout = "2s"\ndata_timeout = "2s"\nmin_data_rate = "1KiB"\nlogin_timeout = "3s"\n'
+                            'max_connections_per_network = 8\nmax_errors = 1000\n')
+    yield running
+    assert running.stop() == 0
+
+
+def works(server):
+    talk = Talk(server, "authed")
+    talk.ask(b"QUIT\r\n", "221")
+
+
+def events(server, name):
+    lines = [json.loads(line) for line in (server.directory / "server.log").read_text().splitlines()]
+    return [line for line in lines if line["event"] == name]
+
+
+def begin_data(talk, parameters=b""):
+    talk.ask(b"MAIL FROM:<" + ADDRESS.encode() + b">" + parameters + b"\r\n", "250")
+    talk.ask(b"RCPT TO:<bob@example.net>\r\n", "250")
+
+
+def test_who_is_too_slow_is_told_so(server):
+    """RFC 5321 §4.5.3.2: 421, then the end; the deadline is that of the whole line, message or login, not of an octet."""
+    idle, trickle, busy, slow = Talk(server, ""), Talk(server, "authed"), Talk(server, "tls"), Talk(server, "authed")
+    idle.replies("220")
+    begin_data(slow)
+    slow.ask(b"DATA\r\n", "354")
+    begun = time.monotonic()
+    done = set()
+    while len(done) < 4 and time.monotonic() - begun < PATIENCE:
+        for name, talk, octets in (("trickle", trickle, b"N"), ("busy", busy, b"NOOP\r\n"), ("slow", slow, b"x"), ("idle", idle, b"")):
+            if name in done:
+                continue
+            try:
+                talk.socket.sendall(octets)
+                talk.socket.settimeout(0.05)
+                if b"421 4.4.2" in talk.socket.recv(65536):
+                    done.add(name)
+            except TimeoutError:
+                pass
+        time.sleep(0.05)
+    assert done == {"idle", "trickle", "busy", "slow"}
+    works(server)
+
+
+def test_too_many_connections_are_turned_away_before_the_banner(server):
+    talks = [Talk(server, "") for _ in range(8)]
+    for talk in talks:
+        talk.replies("220")
+    refused = Talk(server, "")
+    assert refused.line().startswith("421 4.7.0 ")
+    refused.closed()
+    for talk in talks:
+        talk.ask(b"QUIT\r\n", "221")
+        talk.socket.close()
+    eventually(lambda: Talk(server, "").line().startswith("220"), "a welcome again")
+
+
+@pytest.mark.parametrize("said", [b"", b"EHLO x\r\n", b"EHLO x\r\n" + LOGIN, b"EHLO x\r\n" + LOGIN + b"MAIL FROM:<>\r\n",
+                                  b"EHLO x\r\n" + LOGIN + b"MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nFrom: a",
+                                  b"EHLO x\r\n" + LOGIN + b"MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 100\r\nFrom: a"])
+def test_a_reset_at_any_stage_leaves_nothing(server, said):
+    before = server.cli_json("queue", "ls")
+    talk = Talk(server, "implicit")
+    talk.socket.sendall(said)
+    talk.line()
+    talk.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    talk.socket.close()
+    works(server)
+    assert server.cli_json("queue", "ls") == before
+
+
+@pytest.mark.parametrize("size", [2**63, 2**64 - 1, 2**64, 10**30])
+def test_a_chunk_that_cannot_be_is_refused_at_once(server, size):
+    talk = Talk(server, "authed")
+    begin_data(talk)
+    talk.ask(b"BDAT %d LAST\r\n" % size, "552")
+    talk.socket.sendall(b"QUIT\r\n" * 10)  # octets of the chunk: no commands
+    talk.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        talk.socket.recv(1)
+    talk.socket.close()
+    works(server)
+
+
+def test_large_chunks_come_through_whole(server):
+    content = b"From: alice@example.org\r\nSubject: chunks\r\n\r\n" + b"".join(b".%d\r\n" % i for i in range(100_000))
+    talk = Talk(server, "authed")
+    begin_data(talk, b" BODY=8BITMIME")
+    middle = len(content) // 2
+    talk.ask(b"BDAT %d\r\n" % middle + content[:middle], "250")
+    talk.ask(b"BDAT %d LAST\r\n" % (len(content) - middle) + content[middle:], "250")
+    talk.ask(b"QUIT\r\n", "221")
+
+    def arrived():
+        for entry in server.cli_json("sandbox", "ls"):
+            shown = server.cli_json("sandbox", "show", entry["id"])
+            if "Subject: chunks" in json.dumps(shown):
+                return json.dumps(shown)
+        return None
+
+    assert ".99999\\r\\n" in eventually(arrived, "the message in the sandbox")
+
+
+def test_garbage_ends_nobody_else(server):
+    for word in ("", "tls", "authed"):
+        talk = Talk(server, word)
+        try:
+            talk.socket.sendall(bytes(range(256)) * 2000 + b"\r\n" * 3000)
+            talk.socket.recv(65536)
+        except OSError:
+            pass  # it may be gone by now
+        talk.socket.close()
+    raw = socket.create_connection(("127.0.0.1", server.submissions), PATIENCE)
+    raw.sendall(b"\x16\x03\x01\x02\x00" + b"\xff" * 1000)
+    raw.close()
+    works(server)
+
+
+def test_what_clients_send_cannot_break_the_log_or_flood_it(server):
+    """CWE-117; RFC 6409 §5.2: log lines per client are bounded, and each is one JSON object."""
+    talk = Talk(server, "tls")
+    talk.ask(b"EHLO \x1b[31mevil\r\n", "501")
+    talk.ask(b"EHLO client.example\r\n", "250")
+    talk.socket.sendall(b"\x1b[2J\x07\x08 {\"event\":\"forged\"}\r\n" * 400)
+    for _ in range(400):
+        talk.replies("500")
+    talk.ask(b"QUIT\r\n", "221")
+    log = (server.directory / "server.log").read_bytes()
+    assert b"\x1b" not in log and b"\x07" not in log
+    assert not events(server, "forged")
+    named = events(server, "submission.command_refused")
+    assert named and all(line["client"] == "127.0.0.1" for line in named)
+    assert len(named) <= 240, "at most 120 a minute"
+
+
+def test_metrics_tell_what_happened(server):
+    import urllib.request
+    works(server)
+    text = urllib.request.urlopen(f"http://127.0.0.1:{server.admin}/metrics", timeout=PATIENCE).read().decode()
+    values = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if not line.startswith("#")}
+    assert values['postern_submission_logins_total{result="ok"}'] > 0
+    assert values["postern_submission_commands_refused_total"] > 400
+    assert values['postern_submission_turned_away_total{reason="too_many_from_network"}'] > 0
+    assert values["postern_submission_accepted_total"] == values["postern_submission_commit_seconds_count"] > 0
