@@ -67,8 +67,10 @@ std::optional<Outcome> Client::refuse_unsent(const Transaction& transaction) con
     return refuse("5.3.4", " takes messages up to " + std::to_string(extensions_.size_limit) +
                                " octets; this has " + std::to_string(size));
   }
-  if (transaction.eight_bit && !extensions_.eight_bit_mime)
+  if (transaction.eight_bit && !transaction.binary && !extensions_.eight_bit_mime)
     return refuse("5.6.3", " does not offer 8BITMIME");
+  if (transaction.binary && !(extensions_.chunking && extensions_.binary_mime))
+    return refuse("5.6.3", " does not offer BINARYMIME");  // RFC 3030 §3: never sent as anything else
   if (transaction.smtputf8 && !extensions_.smtputf8) return refuse("5.6.7", " does not offer SMTPUTF8");
   return std::nullopt;
 }
@@ -77,7 +79,8 @@ std::string Client::mail_command(const Transaction& transaction) const {
   const smtp::Envelope& envelope = transaction.envelope;
   std::string line = "MAIL FROM:<" + envelope.reverse_path + ">";
   if (extensions_.size) line += " SIZE=" + std::to_string(transaction.content.size());
-  if (transaction.eight_bit) line += " BODY=8BITMIME";
+  if (transaction.binary) line += " BODY=BINARYMIME";
+  if (transaction.eight_bit && !transaction.binary) line += " BODY=8BITMIME";
   if (transaction.smtputf8) line += " SMTPUTF8";
   if (extensions_.dsn) {
     if (envelope.params.ret == smtp::Ret::Full) line += " RET=FULL";

@@ -32,6 +32,7 @@ struct Transaction {
   const std::vector<std::uint32_t>& recipients;  ///< indices into envelope.recipients
   bool eight_bit;                                ///< the content needs 8BITMIME
   bool smtputf8;                                 ///< the header or the envelope needs SMTPUTF8
+  bool binary = false;                           ///< the content is not text: it needs BINARYMIME
   Content& content;
 };
 

@@ -42,6 +42,7 @@ struct Offer {
   std::string message{kMessage};
   bool eight_bit = false;
   bool smtputf8 = false;
+  bool binary = false;
   smtp::MailParams params;
   std::uint8_t notify = 0;
   std::string orcpt;
@@ -99,6 +100,7 @@ class ClientTest : public ::testing::Test {
                                   .recipients = indices,
                                   .eight_bit = offer.eight_bit,
                                   .smtputf8 = offer.smtputf8,
+                                  .binary = offer.binary,
                                   .content = content};
     TransactionResult result = co_await client.send(transaction);
     co_return result;
@@ -413,6 +415,19 @@ TEST_F(ClientTest, WhatTheNextHopCannotTakeIsNotSent) {
   Offer utf8;
   utf8.smtputf8 = true;
   EXPECT_EQ(decisions(converse(seven, {utf8}).results[0]), "failed:5.6.7");
+}
+
+TEST_F(ClientTest, Rfc3030Section3BinaryGoesOnlyWhereItIsKnown) {
+  Offer binary;
+  binary.binary = true;
+  binary.eight_bit = true;
+  Script chunks;
+  chunks.extensions = {"CHUNKING", "8BITMIME"};
+  EXPECT_EQ(decisions(converse(chunks, {binary}).results[0]), "failed:5.6.3");
+  chunks.extensions = {"CHUNKING", "BINARYMIME", "8BITMIME"};
+  const Conversation sent = converse(chunks, {binary});
+  EXPECT_THAT(sent.transcript, HasSubstr("MAIL FROM:<a@example.org> BODY=BINARYMIME\n"));
+  EXPECT_THAT(sent.transcript, HasSubstr("BDAT "));
 }
 
 // RFC 5321 §4.5.2: dots are stuffed, CRLF.CRLF ends, and no line is added.

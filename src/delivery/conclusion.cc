@@ -81,7 +81,8 @@ std::optional<News> news_of(const ActiveMessage& message, const Conclusion& conc
       return notify.wants_failure() ? std::optional(News::Failed) : std::nullopt;
     case Kind::Retry:
     case Kind::Postponed: {
-      const bool late = now >= message.lease.accepted_at + options.delay_notice_after;
+      const bool late = now >= queue::not_before(message.lease.envelope, message.lease.accepted_at) +
+                                   options.delay_notice_after;
       const bool wanted = notify.absent() || (notify.bits & smtp::Notify::kDelay) != 0;
       const bool told = message.lease.delay_reported[conclusion.position];
       const bool on = options.delay_notice_after.count() > 0;
@@ -147,7 +148,8 @@ std::vector<Report> reports_due(const ActiveMessage& message, std::vector<Conclu
     }
     if (report.recipients.empty()) continue;
     report.news = news;
-    report.tried_until = lease.accepted_at + schedule_of(message, options).give_up_after;
+    report.tried_until =
+        queue::not_before(lease.envelope, lease.accepted_at) + schedule_of(message, options).give_up_after;
     report.original = lease.id;
     report.reporting_mta = hostname;
     report.from = "postmaster@" + hostname;

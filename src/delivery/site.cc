@@ -49,6 +49,7 @@ struct Site::Transfer {
             .recipients = job.recipients,
             .eight_bit = lease.eight_bit,
             .smtputf8 = lease.smtputf8,
+            .binary = lease.binary,
             .content = *content};
   }
   Job job;
