@@ -176,7 +176,8 @@ TEST_F(IntakeTest, EightBitHeadersNeedSmtpUtf8) {
 // RFC 6409 §4.2, §5.1
 TEST_F(IntakeTest, AddressesInTheHeaderAreChecked) {
   const std::string from = "From: alice@example.org\r\n";
-  EXPECT_EQ(verdict(from + "To: <<>>\r\n\r\n"), "the To field holds no valid address list: no @ in the address");
+  EXPECT_EQ(verdict(from + "To: <<>>\r\n\r\n"),
+            "the To field holds no valid address list: no @ in the address");
   EXPECT_EQ(verdict(from + "Cc: bob@sales\r\n\r\n"),
             "the domain of bob@sales in the Cc field is not fully qualified");
   EXPECT_EQ(verdict(from + "Reply-To: root\r\n\r\n"),
