@@ -10,13 +10,19 @@ std::string key_of(const RouteChoice& choice, const std::string& domain) {
   return choice.name + '\n' + domain;
 }
 
+/// A receiver counts by our address, and a connection cannot change it.
+std::string egress_of(const RouteChoice& choice) {
+  const std::string key = choice.egress.key();
+  return key.empty() ? "" : " " + key;
+}
+
 }  // namespace
 
 std::shared_ptr<const NextHop> NextHops::to_relay(const RouteChoice& choice) const {
   const Relay& relay = map_.relays.at(choice.smarthost);
   auto hop = std::make_shared<NextHop>();
   hop->budget = "smarthost " + choice.smarthost;
-  hop->site = hop->budget + " " + choice.egress.key();
+  hop->site = hop->budget + egress_of(choice);
   hop->route = choice.name;
   hop->relay = &relay;
   hop->manners = &relay.manners;
@@ -47,9 +53,9 @@ net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choi
   hop->manners = other == map_.other_manners.end() ? &map_.manners : &other->second;
   hop->courtesy = &map_.providers.of(hop->hosts.hosts);
   const std::string hosts = hop->hosts.site();
-  hop->site = hosts + " " + choice.egress.key() + (choice.tls ? " " + choice.name : "");
+  hop->site = hosts + egress_of(choice) + (choice.tls ? " " + choice.name : "");
   hop->budget = hop->courtesy->name.empty() ? hosts : "provider " + hop->courtesy->name;
-  if (!choice.egress.key().empty()) hop->budget += " " + choice.egress.key();
+  hop->budget += egress_of(choice);
   if (hop->exists()) {
     const SteadyTime now = clock_.steady_now();
     if (found_.size() >= kMax) std::erase_if(found_, [now](const auto& e) { return e.second.until <= now; });

@@ -1,5 +1,6 @@
 #include "app/cli/common.h"
 #include "delivery/next_hop.h"
+#include "delivery/tls_decision.h"
 #include "dns/unbound_resolver.h"
 #include "mail/address.h"
 
