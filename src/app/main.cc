@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
   add_smarthost_commands(app, context);
   add_config_commands(app, context);
   add_watch_commands(app, context);
+  add_check_commands(app, context);
+  add_firewall_commands(app, context);
+  add_ports_commands(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -44,9 +44,12 @@ void report(Context& context, const Result<>& outcome);
 
 void add_account_commands(CLI::App& app, Context& context);
 void add_app_password_commands(CLI::App& app, Context& context);
+void add_check_commands(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
 void add_domain_commands(CLI::App& app, Context& context);
 void add_explain_command(CLI::App& app, Context& context);
+void add_firewall_commands(CLI::App& app, Context& context);
+void add_ports_commands(CLI::App& app, Context& context);
 void add_queue_commands(CLI::App& app, Context& context);
 void add_sandbox_commands(CLI::App& app, Context& context);
 void add_sender_commands(CLI::App& app, Context& context);

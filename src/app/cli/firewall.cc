@@ -1,0 +1,430 @@
+#include "app/cli/common.h"
+#include "probe/firewall_state.h"
+#include "probe/listening.h"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+namespace postern::app::cli {
+namespace {
+
+namespace json = boost::json;
+using probe::Backend;
+using probe::Command;
+
+struct Arguments {
+  std::vector<std::uint16_t> ports;
+  std::string from;
+  bool dry_run = false;
+  bool yes = false;
+  std::string backend = "auto";
+  std::string state = "/var/lib/postern/firewall.json";
+};
+
+std::string file_text(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Result<std::vector<probe::OpenRequest>> requests_of(const Arguments& arguments) {
+  std::vector<probe::OpenRequest> out;
+  probe::OpenRequest request;
+  if (!arguments.from.empty()) {
+    POSTERN_TRY(request.from, probe::Network::parse(arguments.from));
+  }
+  for (const Backend backend :
+       {Backend::Auto, Backend::Ufw, Backend::Firewalld, Backend::Nftables, Backend::Iptables}) {
+    if (arguments.backend == probe::to_string(backend)) request.backend = backend;
+  }
+  for (const std::uint16_t port :
+       arguments.ports.empty() ? std::vector<std::uint16_t>{587, 465} : arguments.ports) {
+    request.port = port;
+    out.push_back(request);
+  }
+  return out;
+}
+
+/// What happens, as text lines or in one JSON object at the end.
+class Report {
+ public:
+  explicit Report(bool as_json) : as_json_(as_json) {}
+  void line(const std::string& text) {
+    if (as_json_) {
+      lines_.emplace_back(text);
+    } else {
+      std::cout << text << std::endl;
+    }
+  }
+  void command(const Command& command) {
+    commands_.emplace_back(probe::shell_text(command));
+    if (!as_json_) std::cout << "  " << probe::shell_text(command) << std::endl;
+  }
+  void finish(const std::string& outcome) {
+    if (!as_json_) return;
+    std::cout << json::serialize(
+                     json::object{{"outcome", outcome}, {"commands", commands_}, {"messages", lines_}})
+              << '\n';
+  }
+
+ private:
+  bool as_json_;
+  json::array lines_;
+  json::array commands_;
+};
+
+Result<> need_root(const probe::FirewallFacts& facts) {
+  if (facts.root) return {};
+  return fail(Errc::Denied, "only root may see and change the firewall: run it with sudo");
+}
+
+/// Consent by --yes or on the terminal. Error: Denied.
+Result<> consent(const Arguments& arguments) {
+  if (arguments.yes) return {};
+  if (::isatty(STDIN_FILENO) == 0)
+    return fail(Errc::Denied, "nothing was changed: say --yes to run these commands (or --dry-run)");
+  std::cerr << "Run these commands? [y/N] ";
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return {};
+  return fail(Errc::Denied, "nothing was changed");
+}
+
+Result<> run_all(const std::vector<Command>& commands) {
+  for (const Command& command : commands) {
+    POSTERN_TRY(const probe::CommandOutcome done, probe::run_command(command));
+    if (done.exit_code != 0) {
+      return fail(Errc::Unavailable, probe::shell_text(command) +
+                                         " failed: " + (done.errors.empty() ? done.output : done.errors));
+    }
+  }
+  return {};
+}
+
+Result<> put_back(const std::string& path, const std::string& before) {
+  if (!before.empty()) return probe::replace_file(path, before);
+  ::unlink(path.c_str());
+  return {};
+}
+
+/// Writes the files; when the tool does not like the result, puts the old ones back. Errors: Unavailable.
+Result<> edit_files(const std::vector<probe::FileEdit>& edits) {
+  for (const probe::FileEdit& edit : edits) POSTERN_CHECK(probe::replace_file(edit.path, edit.after));
+  for (const probe::FileEdit& edit : edits) {
+    if (edit.check.empty()) continue;
+    const Result<probe::CommandOutcome> done = probe::run_command(edit.check);
+    if (done && done->exit_code == 0) continue;
+    for (const probe::FileEdit& back : edits) POSTERN_CHECK(put_back(back.path, back.before));
+    return fail(Errc::Unavailable, edit.path + " was put back, because " + probe::shell_text(edit.check) +
+                                       " failed: " + (done ? done->errors : done.error().detail));
+  }
+  return {};
+}
+
+Result<> remember(const std::string& path, const probe::OpenedPort& opened) {
+  POSTERN_TRY(std::vector<probe::OpenedPort> list, probe::read_state(file_text(path)));
+  std::erase_if(list, [&](const probe::OpenedPort& old) {
+    return old.comment == opened.comment && old.backend == opened.backend;
+  });
+  list.push_back(opened);
+  return probe::replace_file(path, probe::write_state(list));
+}
+
+/// After the commands: do the rules now say what they should?
+Result<> verify(const probe::OpenRequest& request) {
+  const probe::FirewallFacts facts = probe::look();
+  for (const bool v6 : {false, true}) {
+    if (request.from && request.from->ip.is_v6() != v6) continue;
+    POSTERN_TRY(const probe::PortAccess access, probe::access_to(facts, {request.port, v6, request.from}));
+    if (access.kind == probe::PortAccess::Kind::Allowed) continue;
+    return fail(Errc::Internal, fmt::format("the commands ran, but port {} is still closed for {} by {}",
+                                            request.port, v6 ? "IPv6" : "IPv4", access.by));
+  }
+  return {};
+}
+
+/// One port; true when something was (or, in a dry run, would be) changed.
+Result<bool> open_port(const Arguments& arguments, const probe::OpenRequest& request, Report& out) {
+  const probe::FirewallFacts facts = probe::look();
+  POSTERN_CHECK(need_root(facts));
+  POSTERN_TRY(const probe::Plan plan, probe::plan_open(facts, request));
+  if (plan.nothing_to_do) {
+    out.line(fmt::format("port {} is already open in this host's rules", request.port));
+    for (const std::string& note : plan.notes) out.line("  " + note);
+    return false;
+  }
+  out.line(fmt::format("port {}, with {}:", request.port, probe::to_string(plan.backend)));
+  for (const Command& command : plan.commands) out.command(command);
+  for (const probe::FileEdit& edit : plan.edits)
+    out.line(fmt::format("  in {} add: {}", edit.path, edit.line));
+  for (const std::string& note : plan.notes) out.line("  note: " + note);
+  if (arguments.dry_run) return true;
+  POSTERN_CHECK(consent(arguments));
+  probe::OpenedPort opened;
+  opened.port = request.port;
+  opened.from = request.from ? request.from->text() : "";
+  opened.backend = probe::to_string(plan.backend);
+  opened.opened = shown(SystemClock().now());
+  opened.comment = probe::rule_comment(request);
+  opened.undo = plan.undo;
+  for (const probe::FileEdit& edit : plan.edits) opened.files.push_back(edit.path);
+  // Written first: what is recorded and not done is undone without harm, what is done and not recorded stays.
+  POSTERN_CHECK(remember(arguments.state, opened));
+  POSTERN_CHECK(run_all(plan.commands));
+  if (const Result<> kept = edit_files(plan.edits); !kept)
+    out.line("  NOT permanent: " + kept.error().detail);
+  POSTERN_CHECK(verify(request));
+  out.line(fmt::format("port {} is open in this host's rules", request.port));
+  return true;
+}
+
+Result<> open(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const std::vector<probe::OpenRequest> requests, requests_of(arguments));
+  Report out(context.json);
+  bool changed = false;
+  for (const probe::OpenRequest& request : requests) {
+    POSTERN_TRY(const bool this_one, open_port(arguments, request, out));
+    changed |= this_one;
+  }
+  out.line(
+      "These are the rules of this host only. A provider's firewall, a router (NAT) or a network on the way "
+      "may still block the\n"
+      "port: from another network run `postern check THIS-HOST:" +
+      std::to_string(requests.front().port) + "`.");
+  out.finish(arguments.dry_run && changed ? "would-open" : (changed ? "opened" : "already-open"));
+  return {};
+}
+
+/// What takes back one record: commands for what is there now, and the files.
+std::vector<Command> undo_commands(const probe::OpenedPort& opened, const probe::FirewallFacts& facts) {
+  if (opened.backend == "ufw" || opened.backend == "firewalld") return opened.undo;
+  std::vector<Command> out = probe::nft_deletions(facts.nft_json, opened.comment);
+  for (const Command& command : opened.undo) {
+    if (command.empty()) continue;
+    const bool v6 = command.front().starts_with("ip6");
+    const std::size_t family = v6 ? 1 : 0;
+    const std::string quoted = '"' + opened.comment + '"';
+    const bool there = facts.iptables[family].find(quoted) != std::string::npos ||
+                       facts.iptables_legacy[family].find(quoted) != std::string::npos;
+    if (there) out.push_back(command);
+  }
+  return out;
+}
+
+Result<> close_record(const Arguments& arguments, const probe::OpenedPort& opened, Report& out) {
+  const probe::FirewallFacts facts = probe::look();
+  POSTERN_CHECK(need_root(facts));
+  const std::vector<Command> commands = undo_commands(opened, facts);
+  std::vector<std::string> files;
+  for (const std::string& path : opened.files) {
+    if (file_text(path).find('"' + opened.comment + '"') != std::string::npos) files.push_back(path);
+  }
+  out.line(fmt::format("port {}{}, opened {} with {}:", opened.port,
+                       opened.from.empty() ? "" : " from " + opened.from, opened.opened, opened.backend));
+  for (const Command& command : commands) out.command(command);
+  for (const std::string& path : files)
+    out.line("  in " + path + " take out: the line with \"" + opened.comment + '"');
+  if (commands.empty() && files.empty()) out.line("  its rules are gone already");
+  if (arguments.dry_run) return {};
+  POSTERN_CHECK(consent(arguments));
+  POSTERN_CHECK(run_all(commands));
+  for (const std::string& path : files)
+    POSTERN_CHECK(probe::replace_file(path, probe::without_lines(file_text(path), opened.comment)));
+  POSTERN_TRY(std::vector<probe::OpenedPort> list, probe::read_state(file_text(arguments.state)));
+  std::erase_if(list, [&](const probe::OpenedPort& old) {
+    return old.comment == opened.comment && old.backend == opened.backend;
+  });
+  POSTERN_CHECK(probe::replace_file(arguments.state, probe::write_state(list)));
+  out.line(fmt::format("port {}: what `postern firewall open` did is undone", opened.port));
+  return {};
+}
+
+Result<> close(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const std::vector<probe::OpenRequest> requests, requests_of(arguments));
+  POSTERN_TRY(const std::vector<probe::OpenedPort> list, probe::read_state(file_text(arguments.state)));
+  Report out(context.json);
+  bool found = false;
+  for (const probe::OpenRequest& request : requests) {
+    bool this_one = false;
+    for (const probe::OpenedPort& opened : list) {
+      if (opened.comment != probe::rule_comment(request)) continue;
+      this_one = true;
+      POSTERN_CHECK(close_record(arguments, opened, out));
+    }
+    if (!this_one) {
+      out.line(
+          fmt::format("port {}: not opened by `postern firewall open` ({} has no record); nothing is changed",
+                      request.port, arguments.state));
+    }
+    found |= this_one;
+  }
+  out.finish(!found ? "nothing-to-undo" : (arguments.dry_run ? "would-close" : "closed"));
+  return {};
+}
+
+json::array strings(const std::vector<std::string>& list) {
+  json::array out;
+  for (const std::string& text : list) out.emplace_back(text);
+  return out;
+}
+
+/// One port of `status`.
+struct PortStatus {
+  std::uint16_t port = 0;
+  std::vector<probe::Listening> sockets;
+  std::vector<probe::PortAccess> access;
+  std::vector<std::string> in_the_way;
+};
+
+Result<PortStatus> status_of(std::uint16_t port, const std::optional<probe::Network>& from,
+                             const probe::FirewallFacts& facts) {
+  PortStatus out;
+  out.port = port;
+  out.sockets = probe::listening_on(port);
+  if (out.sockets.empty()) out.in_the_way.emplace_back("nothing listens on it");
+  const bool only_loopback =
+      !out.sockets.empty() && std::all_of(out.sockets.begin(), out.sockets.end(),
+                                          [](const probe::Listening& s) { return s.ip.is_loopback(); });
+  if (only_loopback)
+    out.in_the_way.emplace_back("it listens on loopback only: no other machine can reach it");
+  for (const bool v6 : {false, true}) {
+    if (from && from->ip.is_v6() != v6) continue;
+    POSTERN_TRY(probe::PortAccess access, probe::access_to(facts, {port, v6, from}));
+    const char* const family = v6 ? "IPv6" : "IPv4";
+    if (access.kind == probe::PortAccess::Kind::Denied)
+      out.in_the_way.push_back(fmt::format("{}: {} drops it", family, access.by));
+    if (access.kind == probe::PortAccess::Kind::NotUnderstood) {
+      out.in_the_way.push_back(fmt::format("{}: perhaps {}, whose rules are not all understood ({})", family,
+                                           access.by, fmt::join(access.unknown, "; ")));
+    }
+    for (const std::string& part : access.in_part)
+      out.in_the_way.push_back(fmt::format("{}: some of it: {}", family, part));
+    out.access.push_back(std::move(access));
+  }
+  return out;
+}
+
+const char* word_of(probe::PortAccess::Kind kind) {
+  switch (kind) {
+    case probe::PortAccess::Kind::Allowed:
+      return "allowed";
+    case probe::PortAccess::Kind::Denied:
+      return "denied";
+    case probe::PortAccess::Kind::NotUnderstood:
+      return "not-understood";
+  }
+  return "unknown";
+}
+
+json::object json_of(const PortStatus& status) {
+  json::array sockets;
+  for (const probe::Listening& socket : status.sockets) {
+    sockets.push_back(json::object{
+        {"address", socket.ip.text()}, {"ipv6_socket", socket.v6_socket}, {"program", socket.program}});
+  }
+  json::object out{
+      {"port", status.port}, {"listening", std::move(sockets)}, {"in_the_way", strings(status.in_the_way)}};
+  for (const probe::PortAccess& access : status.access) {
+    out[access.v6 ? "ipv6" : "ipv4"] = json::object{
+        {"access", word_of(access.kind)}, {"by", access.by}, {"in_part", strings(access.in_part)}};
+  }
+  return out;
+}
+
+void print(const PortStatus& status) {
+  std::cout << "port " << status.port << '\n';
+  for (const probe::Listening& socket : status.sockets) {
+    std::cout << "  listening: "
+              << (socket.program.empty() ? "a program that may not be seen" : socket.program) << " on "
+              << net::Endpoint{socket.ip, socket.port}.text() << '\n';
+  }
+  if (status.sockets.empty()) std::cout << "  listening: nothing\n";
+  for (const probe::PortAccess& access : status.access) {
+    std::cout << "  " << (access.v6 ? "IPv6" : "IPv4") << ":      " << word_of(access.kind) << " by "
+              << access.by << '\n';
+  }
+  for (const std::string& reason : status.in_the_way) std::cout << "  in the way: " << reason << '\n';
+}
+
+Result<> status(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const std::vector<probe::OpenRequest> requests, requests_of(arguments));
+  const probe::FirewallFacts facts = probe::look();
+  POSTERN_CHECK(need_root(facts));
+  POSTERN_TRY(const std::vector<probe::OpenedPort> opened, probe::read_state(file_text(arguments.state)));
+  const Result<Backend> manager = probe::in_charge(facts);
+  const std::string in_charge = manager ? probe::to_string(*manager) : manager.error().detail;
+  json::array ports;
+  if (!context.json) std::cout << "in charge: " << in_charge << '\n';
+  for (const probe::OpenRequest& request : requests) {
+    POSTERN_TRY(const PortStatus one, status_of(request.port, request.from, facts));
+    if (context.json) {
+      ports.push_back(json_of(one));
+    } else {
+      print(one);
+    }
+  }
+  json::array records;
+  for (const probe::OpenedPort& record : opened) {
+    records.push_back(json::object{{"port", record.port},
+                                   {"from", record.from},
+                                   {"backend", record.backend},
+                                   {"opened", record.opened}});
+    if (!context.json) {
+      std::cout << fmt::format("opened by postern: {}{} with {} on {}\n", record.port,
+                               record.from.empty() ? "" : " from " + record.from, record.backend,
+                               record.opened);
+    }
+  }
+  for (const std::string& problem : facts.problems) std::cerr << "postern: " << problem << '\n';
+  if (context.json) {
+    std::cout << json::serialize(
+                     json::object{{"in_charge", in_charge}, {"ports", ports}, {"opened_by_postern", records}})
+              << '\n';
+  } else {
+    std::cout << "These are the rules of this host only; `postern check` from another network shows the rest "
+                 "of the way.\n";
+  }
+  return {};
+}
+
+void add_options(CLI::App* command, Arguments& a) {
+  command->add_option("-p,--port", a.ports, "Ports; default 587 and 465")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65535));
+  command->add_option("--from", a.from, "Only from this network, as 192.0.2.0/24");
+  command->add_option("--state", a.state, "Record of what open did")->capture_default_str();
+}
+
+}  // namespace
+
+void add_firewall_commands(CLI::App& app, Context& context) {
+  static Arguments a;
+  CLI::App* const firewall =
+      app.add_subcommand("firewall",
+                         "Let clients in through this host's firewall (ufw, firewalld, nftables, iptables)")
+          ->require_subcommand(1);
+  CLI::App* const opening =
+      firewall->add_subcommand("open", "Add allow rules, now and for good, with the tool that is in charge");
+  CLI::App* const closing = firewall->add_subcommand("close", "Undo exactly what open did");
+  CLI::App* const showing = firewall->add_subcommand(
+      "status", "For each port: who listens, which rule decides, what stands in the way");
+  for (CLI::App* const command : {opening, closing, showing}) add_options(command, a);
+  for (CLI::App* const command : {opening, closing}) {
+    command->add_flag("--dry-run", a.dry_run, "Print the commands, change nothing");
+    command->add_flag("--yes", a.yes, "Run the commands without asking");
+  }
+  opening->add_option("--backend", a.backend, "Insist on a tool")
+      ->check(CLI::IsMember({"auto", "ufw", "firewalld", "nftables", "iptables"}))
+      ->capture_default_str();
+  opening->callback([&context] { report(context, open(context, a)); });
+  closing->callback([&context] { report(context, close(context, a)); });
+  showing->callback([&context] { report(context, status(context, a)); });
+}
+
+}  // namespace postern::app::cli

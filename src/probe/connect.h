@@ -1,0 +1,17 @@
+#pragma once
+
+#include "probe/observation.h"
+#include "probe/wire.h"
+
+#include <utility>
+
+namespace postern::probe {
+
+/// Connects and says how it went. The Wire is open only when the outcome is Open.
+/// Blocks until `deadline` at most.
+[[nodiscard]] std::pair<TcpSeen, Wire> connect(const net::Endpoint& remote, SteadyTime deadline);
+
+/// True for loopback and for addresses that this machine's interfaces have.
+[[nodiscard]] bool is_own_address(const net::IpAddress& ip);
+
+}  // namespace postern::probe

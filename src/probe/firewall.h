@@ -1,0 +1,87 @@
+#pragma once
+
+#include "probe/filter_model.h"
+#include "probe/run_command.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+/// `postern firewall`: which rules decide about a port, and how to add to them.
+namespace postern::probe {
+
+enum class Backend { Auto, None, Ufw, Firewalld, Nftables, Iptables };
+[[nodiscard]] const char* to_string(Backend backend);
+
+/// What the machine's tools said. Only look() fills it; everything else is pure.
+struct FirewallFacts {
+  bool root = false;
+  bool ufw_active = false;
+  std::string ufw_rules;  ///< `ufw show added`
+  bool firewalld_running = false;
+  std::string firewalld_zone;       ///< of the interface with the default route, or else the default zone
+  std::string nft_json;             ///< empty: no nft
+  std::string iptables[2];          ///< `iptables -S`: nft variant, v4 and v6
+  std::string iptables_legacy[2];   ///< legacy variant; empty: not there or not used
+  std::string iptables_program[2];  ///< programs that print the above: "iptables", "ip6tables"
+  std::string iptables_legacy_program[2];
+  std::string nft_config_path;  ///< /etc/nftables.conf, or empty
+  std::string nft_config;
+  std::string nft_kept;                ///< /etc/nftables.d/postern.nft, if it exists
+  std::string iptables_saved_path[2];  ///< /etc/iptables/rules.v4 and .v6, or empty
+  std::string iptables_saved[2];
+  std::vector<std::string> problems;  ///< what could not be read
+};
+
+/// Asks every tool there is. Changes nothing.
+[[nodiscard]] FirewallFacts look();
+
+/// All filters that see `packet`. Error: Malformed, with the tool.
+[[nodiscard]] Result<RuleSet> rules_for(const FirewallFacts& facts, const Packet& packet);
+
+/// Who is in charge: decides how a rule is added and made permanent.
+/// Errors: Denied (two managers at once).
+[[nodiscard]] Result<Backend> in_charge(const FirewallFacts& facts);
+
+/// What one port of one address family meets.
+struct PortAccess {
+  bool v6 = false;
+  enum class Kind { Allowed, Denied, NotUnderstood } kind = Kind::Allowed;
+  std::string by;                    ///< the rule or policy that decides
+  std::vector<std::string> in_part;  ///< rules that drop some of the packets before
+  std::vector<std::string> unknown;
+};
+[[nodiscard]] Result<PortAccess> access_to(const FirewallFacts& facts, const Packet& packet);
+
+struct OpenRequest {
+  std::uint16_t port = 0;
+  std::optional<Network> from;
+  Backend backend = Backend::Auto;
+};
+
+/// A file to change; the whole new text, so that it can be shown and undone.
+struct FileEdit {
+  std::string path;
+  std::string before;
+  std::string after;
+  std::string line;  ///< the line that is added, for the eyes
+  Command check;     ///< must succeed with the new file, or the old one is put back
+};
+
+struct Plan {
+  Backend backend = Backend::None;
+  std::vector<Command> commands;
+  std::vector<Command> undo;  ///< in the order to run them
+  std::vector<FileEdit> edits;
+  std::vector<std::string> notes;  ///< for the user
+  bool nothing_to_do = false;      ///< already allowed, or nothing filters
+};
+
+/// How to open a port, IPv4 and IPv6. Adds allow rules only.
+/// Errors: Denied: refused, with the reason.
+[[nodiscard]] Result<Plan> plan_open(const FirewallFacts& facts, const OpenRequest& request);
+
+/// Marks our rules.
+[[nodiscard]] std::string rule_comment(const OpenRequest& request);
+
+}  // namespace postern::probe

@@ -1,0 +1,412 @@
+#include "probe/filter_iptables.h"
+#include "probe/filter_nft.h"
+#include "probe/firewall.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace postern::probe {
+namespace {
+
+constexpr const char* kNftFile = "/etc/nftables.d/postern.nft";
+
+/// firewalld's names for what we open most.
+std::string firewalld_service(std::uint16_t port) {
+  constexpr std::uint16_t kSmtp = 25;
+  constexpr std::uint16_t kSubmissions = 465;
+  constexpr std::uint16_t kSubmission = 587;
+  if (port == kSmtp) return "smtp";
+  if (port == kSubmissions) return "smtps";
+  return port == kSubmission ? "smtp-submission" : "";
+}
+
+void append(RuleSet& all, RuleSet more) {
+  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+std::vector<bool> families(const OpenRequest& request) {
+  if (request.from) return {request.from->ip.is_v6()};
+  return {false, true};
+}
+
+std::string where(const FilterChain& chain) {
+  return chain.tool == FilterTool::Nft
+             ? fmt::format("{} {} {}", chain.family, chain.table, chain.name)
+             : fmt::format("{} {}", chain.family == "ip6" ? "ip6tables" : "iptables", chain.name);
+}
+
+std::string decider(const ChainDecision& decision) {
+  if (decision.rule == nullptr)
+    return fmt::format("the policy of {} ({})", where(*decision.base),
+                       decision.base->drops ? "drop" : "accept");
+  return fmt::format("rule \"{}\" in {}", decision.rule->text, where(*decision.base));
+}
+
+/// A base chain that has to let the packet through, with all that lives as long as the plan is made.
+struct Obstacle {
+  bool v6;
+  ChainDecision decision;
+};
+
+class OpenPlan {
+ public:
+  OpenPlan(const FirewallFacts& facts, const OpenRequest& request) : facts_(facts), request_(request) {}
+
+  Result<Plan> run() {
+    POSTERN_TRY(plan_.backend, in_charge(facts_));
+    POSTERN_CHECK(fits_wanted_backend());
+    rules_.resize(families(request_).size());
+    std::size_t i = 0;
+    for (const bool v6 : families(request_)) {
+      POSTERN_TRY(rules_[i], rules_for(facts_, {request_.port, v6, request_.from}));
+      POSTERN_CHECK(find_obstacles(rules_[i], v6));
+      ++i;
+    }
+    if (obstacles_.empty()) return nothing_to_do();
+    if (plan_.backend == Backend::Ufw) return by_ufw();
+    if (plan_.backend == Backend::Firewalld) return by_firewalld();
+    return by_rules();
+  }
+
+ private:
+  [[nodiscard]] Error refuse(const std::string& why) const {
+    return fail(Errc::Denied, fmt::format("port {} not opened: {}", request_.port, why));
+  }
+
+  Result<> fits_wanted_backend() {
+    const Backend wanted = request_.backend;
+    const bool managed = plan_.backend == Backend::Ufw || plan_.backend == Backend::Firewalld;
+    if (wanted == Backend::Auto || wanted == plan_.backend) return {};
+    if (managed) {
+      return refuse(fmt::format("{} is in charge here and would not know of rules made with {}",
+                                to_string(plan_.backend), to_string(wanted)));
+    }
+    if (wanted == Backend::Ufw || wanted == Backend::Firewalld)
+      return refuse(fmt::format("{} is not running here", to_string(wanted)));
+    return {};
+  }
+
+  Result<> find_obstacles(const RuleSet& rules, bool v6) {
+    for (ChainDecision& decision : decide(rules, v6)) {
+      if (decision.kind == ChainDecision::Kind::NotUnderstood) {
+        return refuse(
+            fmt::format("the rules of {} are not understood, so a rule might be useless or do harm: {}",
+                        where(*decision.base), fmt::join(decision.unknown, "; ")));
+      }
+      if (decision.kind == ChainDecision::Kind::Denied) {
+        obstacles_.push_back({v6, std::move(decision)});
+        continue;
+      }
+      allowed_by_.push_back(fmt::format("{}: allowed by {}", v6 ? "IPv6" : "IPv4", decider(decision)));
+      for (const std::string& part : decision.in_part)
+        plan_.notes.push_back("some of it is dropped before by \"" + part + '"');
+    }
+    return {};
+  }
+
+  Result<Plan> nothing_to_do() {
+    plan_.nothing_to_do = true;
+    if (allowed_by_.empty()) allowed_by_.push_back("no firewall of this host filters incoming connections");
+    plan_.notes.insert(plan_.notes.begin(), allowed_by_.begin(), allowed_by_.end());
+    return std::move(plan_);
+  }
+
+  Result<Plan> by_ufw() {
+    for (const Obstacle& obstacle : obstacles_) {
+      if (obstacle.decision.base->tool == FilterTool::Nft) {
+        return refuse(fmt::format("ufw is in charge, but {} drops it too; change that first",
+                                  decider(obstacle.decision)));
+      }
+      const FilterRule* rule = obstacle.decision.rule;
+      if (rule != nullptr && rule->text.find("-user-input") != std::string::npos) {
+        return refuse(
+            fmt::format("ufw has a rule against it ({}), and the first rule wins; take that away first: `ufw "
+                        "status numbered`, "
+                        "`ufw delete NUMBER`",
+                        rule->text));
+      }
+    }
+    Command rule{"allow"};
+    if (request_.from) {
+      rule.insert(rule.end(), {"proto", "tcp", "from", request_.from->text(), "to", "any", "port",
+                               std::to_string(request_.port)});
+    } else {
+      rule.push_back(std::to_string(request_.port) + "/tcp");
+    }
+    Command open{"ufw"};
+    open.insert(open.end(), rule.begin(), rule.end());
+    open.insert(open.end(), {"comment", rule_comment(request_)});
+    Command undo{"ufw", "delete"};
+    undo.insert(undo.end(), rule.begin(), rule.end());
+    plan_.commands = {open};
+    plan_.undo = {undo};
+    plan_.notes.emplace_back("ufw keeps its rules over restarts");
+    return std::move(plan_);
+  }
+
+  Result<Plan> by_firewalld() {
+    for (const Obstacle& obstacle : obstacles_) {
+      const FilterChain& base = *obstacle.decision.base;
+      if (base.tool == FilterTool::Nft && base.table != "firewalld") {
+        return refuse(fmt::format("firewalld is in charge, but {} drops it too; change that first",
+                                  decider(obstacle.decision)));
+      }
+    }
+    const std::string service = firewalld_service(request_.port);
+    std::string what = service.empty() ? fmt::format("port={}/tcp", request_.port) : "service=" + service;
+    if (request_.from) {
+      what = fmt::format("rich-rule=rule family=\"{}\" source address=\"{}\" {} accept",
+                         request_.from->ip.is_v6() ? "ipv6" : "ipv4", request_.from->text(),
+                         service.empty() ? fmt::format("port port=\"{}\" protocol=\"tcp\"", request_.port)
+                                         : "service name=\"" + service + '"');
+    }
+    const std::string zone = "--zone=" + facts_.firewalld_zone;
+    plan_.commands = {{"firewall-cmd", zone, "--add-" + what},
+                      {"firewall-cmd", "--permanent", zone, "--add-" + what}};
+    plan_.undo = {{"firewall-cmd", zone, "--remove-" + what},
+                  {"firewall-cmd", "--permanent", zone, "--remove-" + what}};
+    plan_.notes.push_back("in zone " + facts_.firewalld_zone + ", now and permanently");
+    return std::move(plan_);
+  }
+
+  Result<Plan> by_rules() {
+    std::vector<std::string> done;
+    bool nft = false;
+    for (const Obstacle& obstacle : obstacles_) {
+      const FilterChain& base = *obstacle.decision.base;
+      const std::string key = where(base);
+      if (std::find(done.begin(), done.end(), key) != done.end())
+        continue;  // an inet chain serves both families
+      done.push_back(key);
+      if (request_.backend != Backend::Auto &&
+          (base.tool == FilterTool::Nft) != (request_.backend == Backend::Nftables)) {
+        return refuse(fmt::format("{} drops it, which is not made with {}", decider(obstacle.decision),
+                                  to_string(request_.backend)));
+      }
+      for (const std::string& part : obstacle.decision.in_part) {
+        plan_.notes.push_back("some of it is still dropped before by \"" + part + '"');
+      }
+      if (base.tool == FilterTool::Nft) {
+        nft = true;
+        nft_rule(obstacle);
+      } else {
+        iptables_rule(obstacle);
+      }
+    }
+    plan_.backend = nft ? Backend::Nftables : Backend::Iptables;
+    return std::move(plan_);
+  }
+
+  void nft_rule(const Obstacle& obstacle) {
+    const FilterChain& base = *obstacle.decision.base;
+    Command rule;
+    if (request_.from) rule.insert(rule.end(), {obstacle.v6 ? "ip6" : "ip", "saddr", request_.from->text()});
+    rule.insert(rule.end(), {"tcp", "dport", std::to_string(request_.port), "accept", "comment",
+                             '"' + rule_comment(request_) + '"'});
+    const bool by_policy = obstacle.decision.top_rule == nullptr;
+    Command now{"nft", by_policy ? "add" : "insert", "rule", base.family, base.table, base.name};
+    std::string line =
+        fmt::format("{} rule {} {} {}", by_policy ? "add" : "insert", base.family, base.table, base.name);
+    if (!by_policy) now.insert(now.end(), {"handle", obstacle.decision.top_rule->handle});
+    now.insert(now.end(), rule.begin(), rule.end());
+    for (const std::string& word : rule) line += ' ' + word;
+    plan_.commands.push_back(std::move(now));
+    keep_nft(obstacle, line);
+  }
+
+  void keep_nft(const Obstacle& obstacle, const std::string& line) {
+    const FilterChain& base = *obstacle.decision.base;
+    const bool its_table =
+        facts_.nft_config.find("table " + base.family + ' ' + base.table) != std::string::npos;
+    if (facts_.nft_config_path.empty() || !its_table) {
+      plan_.notes.push_back(
+          fmt::format("NOT permanent: {} does not make the table {} {}; add this where it is made: {}",
+                      facts_.nft_config_path.empty() ? "no /etc/nftables.conf" : facts_.nft_config_path,
+                      base.family, base.table, line));
+      return;
+    }
+    if (obstacle.decision.top_rule != nullptr && !obstacle.decision.in_part.empty()) {
+      plan_.notes.emplace_back(
+          "after a restart the rule stands first in its chain, before those that drop some of it");
+    }
+    const Command check{"nft", "-c", "-f", facts_.nft_config_path};
+    const std::string include = fmt::format("include \"{}\"", kNftFile);
+    FileEdit& rules = edit_of(kNftFile, facts_.nft_kept);
+    if (rules.after.empty())
+      rules.after = "# Made by `postern firewall open`; `postern firewall close` takes lines out again.\n";
+    // Harmless where they exist, and where they do not the include cannot fail and leave the host without rules.
+    const std::string frame =
+        fmt::format("add table {0} {1}\nadd chain {0} {1} {2}\n", base.family, base.table, base.name);
+    if (rules.after.find(frame) == std::string::npos) rules.after += frame;
+    rules.after += line + '\n';
+    rules.line = line;
+    if (facts_.nft_config.find(include) != std::string::npos) {
+      rules.check = check;
+      return;
+    }
+    FileEdit& config = edit_of(facts_.nft_config_path, facts_.nft_config);
+    if (config.after == config.before) {
+      config.after += (config.after.ends_with('\n') ? "" : "\n") + include + '\n';
+      config.line = include;
+      config.check = check;
+    }
+  }
+
+  void iptables_rule(const Obstacle& obstacle) {
+    const std::size_t family = obstacle.v6 ? 1 : 0;
+    const bool legacy = obstacle.decision.base->tool == FilterTool::IptablesLegacy;
+    const std::string& program =
+        legacy ? facts_.iptables_legacy_program[family] : facts_.iptables_program[family];
+    Command rule;
+    if (request_.from) rule.insert(rule.end(), {"-s", request_.from->text()});
+    rule.insert(rule.end(), {"-p", "tcp", "-m", "tcp", "--dport", std::to_string(request_.port), "-m",
+                             "comment", "--comment", rule_comment(request_), "-j", "ACCEPT"});
+    const FilterRule* const before = obstacle.decision.top_rule;
+    Command now{program};
+    if (before == nullptr) {
+      now.insert(now.end(), {"-A", "INPUT"});
+    } else {
+      now.insert(now.end(), {"-I", "INPUT", before->handle});
+    }
+    now.insert(now.end(), rule.begin(), rule.end());
+    Command undo{program, "-D", "INPUT"};
+    undo.insert(undo.end(), rule.begin(), rule.end());
+    plan_.commands.push_back(std::move(now));
+    plan_.undo.push_back(std::move(undo));
+    keep_iptables(family, program, rule, before);
+  }
+
+  void keep_iptables(std::size_t family, const std::string& program, const Command& rule,
+                     const FilterRule* before) {
+    const std::string& path = facts_.iptables_saved_path[family];
+    std::string line = "-A INPUT";
+    for (const std::string& word : rule)
+      line += ' ' + (word.find(' ') == std::string::npos ? word : '"' + word + '"');
+    if (path.empty()) {
+      plan_.notes.push_back(
+          fmt::format("NOT permanent: no saved rules that are loaded at the start (Debian: apt install "
+                      "iptables-persistent); the line "
+                      "for {}: {}",
+                      family == 1 ? "rules.v6" : "rules.v4", line));
+      return;
+    }
+    FileEdit& edit = edit_of(path, facts_.iptables_saved[family]);
+    const std::size_t filter = edit.after.find("*filter");
+    std::size_t at = filter == std::string::npos ? std::string::npos : edit.after.find("\nCOMMIT", filter);
+    if (at == std::string::npos) {
+      plan_.notes.push_back("NOT permanent: " + path + " has no table filter");
+      return;
+    }
+    if (before != nullptr) {
+      const std::size_t same = edit.after.find('\n' + before->text + '\n', filter);
+      const std::size_t first = edit.after.find("\n-A INPUT", filter);
+      at = same < at ? same : std::min(first, at);
+    }
+    edit.after.insert(at + 1, line + '\n');
+    edit.line = line;
+    edit.check = {program + "-restore", "--test", path};
+  }
+
+  FileEdit& edit_of(const std::string& path, const std::string& text) {
+    for (FileEdit& edit : plan_.edits) {
+      if (edit.path == path) return edit;
+    }
+    FileEdit made;
+    made.path = path;
+    made.before = text;
+    made.after = text;
+    return plan_.edits.emplace_back(std::move(made));
+  }
+
+  const FirewallFacts& facts_;
+  const OpenRequest& request_;
+  Plan plan_;
+  std::vector<RuleSet> rules_;  // obstacles point into them
+  std::vector<Obstacle> obstacles_;
+  std::vector<std::string> allowed_by_;
+};
+
+}  // namespace
+
+const char* to_string(Backend backend) {
+  switch (backend) {
+    case Backend::Auto:
+      return "auto";
+    case Backend::None:
+      return "none";
+    case Backend::Ufw:
+      return "ufw";
+    case Backend::Firewalld:
+      return "firewalld";
+    case Backend::Nftables:
+      return "nftables";
+    case Backend::Iptables:
+      return "iptables";
+  }
+  return "unknown";
+}
+
+Result<RuleSet> rules_for(const FirewallFacts& facts, const Packet& packet) {
+  RuleSet all;
+  if (!facts.nft_json.empty()) {
+    POSTERN_TRY(all, read_nft(facts.nft_json, packet));
+  }
+  const std::size_t family = packet.v6 ? 1 : 0;
+  append(all, read_iptables(facts.iptables[family], packet, FilterTool::Iptables));
+  append(all, read_iptables(facts.iptables_legacy[family], packet, FilterTool::IptablesLegacy));
+  // iptables lists its chains even where nobody uses it.
+  std::erase_if(all, [](const FilterChain& c) { return c.is_base && c.rules.empty() && !c.drops; });
+  return all;
+}
+
+Result<Backend> in_charge(const FirewallFacts& facts) {
+  if (facts.ufw_active && facts.firewalld_running) {
+    return fail(Errc::Denied,
+                "both ufw and firewalld are active; they undo each other's rules. Stop one of them first");
+  }
+  if (facts.firewalld_running) return Backend::Firewalld;
+  if (facts.ufw_active) return Backend::Ufw;
+  Backend found = Backend::None;
+  for (const bool v6 : {false, true}) {
+    POSTERN_TRY(const RuleSet rules, rules_for(facts, {.port = 587, .v6 = v6, .from = {}}));
+    for (const FilterChain& chain : rules) {
+      if (!chain.is_base || (!chain.drops && chain.rules.empty())) continue;
+      if (chain.tool == FilterTool::Nft) return Backend::Nftables;
+      found = Backend::Iptables;
+    }
+  }
+  return found;
+}
+
+Result<PortAccess> access_to(const FirewallFacts& facts, const Packet& packet) {
+  POSTERN_TRY(const RuleSet rules, rules_for(facts, packet));
+  PortAccess out;
+  out.v6 = packet.v6;
+  out.by = "nothing filters";
+  for (const ChainDecision& decision : decide(rules, packet.v6)) {
+    out.in_part.insert(out.in_part.end(), decision.in_part.begin(), decision.in_part.end());
+    if (decision.kind == ChainDecision::Kind::Allowed && out.kind != PortAccess::Kind::Allowed) continue;
+    if (decision.kind == ChainDecision::Kind::Allowed && decision.rule == nullptr &&
+        out.by != "nothing filters")
+      continue;
+    out.by = decider(decision);
+    if (decision.kind == ChainDecision::Kind::Allowed) continue;
+    out.unknown = decision.unknown;
+    out.kind = decision.kind == ChainDecision::Kind::Denied ? PortAccess::Kind::Denied
+                                                            : PortAccess::Kind::NotUnderstood;
+    if (out.kind == PortAccess::Kind::Denied) break;
+  }
+  return out;
+}
+
+std::string rule_comment(const OpenRequest& request) {
+  return fmt::format("postern firewall {}{}", request.port,
+                     request.from ? " from " + request.from->text() : "");
+}
+
+Result<Plan> plan_open(const FirewallFacts& facts, const OpenRequest& request) {
+  return OpenPlan(facts, request).run();
+}
+
+}  // namespace postern::probe
