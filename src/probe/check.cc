@@ -1,5 +1,7 @@
 #include "probe/check.h"
 
+#include "probe/mta_sts.h"
+
 #include <algorithm>
 #include <atomic>
 #include <future>
@@ -103,7 +105,10 @@ CheckSeen run_check(const Target& target, const CheckOptions& options, const Nam
   Reporter reporter(watcher);
   CheckSeen seen;
   seen.started = std::chrono::time_point_cast<TimePoint::duration>(std::chrono::system_clock::now());
-  if (!target.from_domain.empty()) seen.domain = find_hosts(target.from_domain, names, deadline);
+  if (!target.from_domain.empty()) {
+    seen.domain = find_hosts(target.from_domain, names, deadline);
+    look_at_mta_sts(*seen.domain, names, tls, deadline);
+  }
   const std::vector<HostPlan> hosts = plan(target, seen.domain);
   seen.hosts.resize(hosts.size());
   std::vector<Job> jobs;

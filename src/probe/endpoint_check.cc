@@ -238,7 +238,9 @@ class EndpointCheck {
       seen_.relay = try_relay(wire, deadline_);
       step(Step::Relay);
     }
-    if (!options_.user.empty()) log_in(wire, greeting.mechanisms);
+    // Port 25 is between servers: without AUTH there, a login was never meant for it.
+    const bool no_login = is_relay_port(seen_.port) && greeting.mechanisms.empty();
+    if (!options_.user.empty() && !no_login) log_in(wire, greeting.mechanisms);
     const bool may_send = options_.user.empty() || seen_.login.reply.code == 235;
     if (!options_.send_to.empty() && may_send) {
       const std::string& from = options_.send_from.empty() ? options_.user : options_.send_from;

@@ -52,6 +52,12 @@ class EndpointJudge {
   void fault(Failure failure, Step step, std::string what, std::string cause, std::string next) {
     add(Severity::Fault, failure, step, std::move(what), std::move(cause), std::move(next));
   }
+  /// Servers that deliver to port 25 take any certificate, or none (RFC 7435); what they do not mind is a warning.
+  void tls_fault(Failure failure, Step step, std::string what, std::string cause, std::string next) {
+    if (!is_relay_port(seen_.port))
+      return fault(failure, step, std::move(what), std::move(cause), std::move(next));
+    add(Severity::Warning, Failure::None, step, std::move(what), std::move(cause), std::move(next));
+  }
   [[nodiscard]] std::string where() const { return net::Endpoint{seen_.ip, seen_.port}.text(); }
   [[nodiscard]] bool other_port_open() const {
     return std::any_of(others_.begin(), others_.end(), [&](const EndpointSeen& other) {
@@ -71,6 +77,7 @@ class EndpointJudge {
   }
 
   void tcp();
+  void private_address();
   void silent();
   void refused();
   void unreachable();

@@ -81,6 +81,10 @@ struct Plan {
 /// Errors: Denied: refused, with the reason.
 [[nodiscard]] Result<Plan> plan_open(const FirewallFacts& facts, const OpenRequest& request);
 
+/// Our own file of nft rules, and the line that makes nftables.conf load it.
+inline constexpr const char* kNftFile = "/etc/nftables.d/postern.nft";
+inline constexpr const char* kNftInclude = "include \"/etc/nftables.d/postern.nft\"";
+
 /// Marks our rules.
 [[nodiscard]] std::string rule_comment(const OpenRequest& request);
 

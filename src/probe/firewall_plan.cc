@@ -9,8 +9,6 @@
 namespace postern::probe {
 namespace {
 
-constexpr const char* kNftFile = "/etc/nftables.d/postern.nft";
-
 /// firewalld's names for what we open most.
 std::string firewalld_service(std::uint16_t port) {
   constexpr std::uint16_t kSmtp = 25;
@@ -231,7 +229,6 @@ class OpenPlan {
           "after a restart the rule stands first in its chain, before those that drop some of it");
     }
     const Command check{"nft", "-c", "-f", facts_.nft_config_path};
-    const std::string include = fmt::format("include \"{}\"", kNftFile);
     FileEdit& rules = edit_of(kNftFile, facts_.nft_kept);
     if (rules.after.empty())
       rules.after = "# Made by `postern firewall open`; `postern firewall close` takes lines out again.\n";
@@ -241,14 +238,15 @@ class OpenPlan {
     if (rules.after.find(frame) == std::string::npos) rules.after += frame;
     rules.after += line + '\n';
     rules.line = line;
-    if (facts_.nft_config.find(include) != std::string::npos) {
+    const bool loads_all = facts_.nft_config.find("include \"/etc/nftables.d/*") != std::string::npos;
+    if (loads_all || facts_.nft_config.find(kNftInclude) != std::string::npos) {
       rules.check = check;
       return;
     }
     FileEdit& config = edit_of(facts_.nft_config_path, facts_.nft_config);
     if (config.after == config.before) {
-      config.after += (config.after.ends_with('\n') ? "" : "\n") + include + '\n';
-      config.line = include;
+      config.after += std::string(config.after.ends_with('\n') ? "" : "\n") + kNftInclude + '\n';
+      config.line = kNftInclude;
       config.check = check;
     }
   }

@@ -120,6 +120,15 @@ std::string without_lines(const std::string& text, const std::string& comment) {
   return any_rule ? out : "";
 }
 
+std::string without_line(const std::string& text, const std::string& line) {
+  std::string out;
+  std::istringstream lines(text);
+  for (std::string one; std::getline(lines, one);) {
+    if (one != line) out += one + '\n';
+  }
+  return out;
+}
+
 Result<> replace_file(const std::string& path, const std::string& text) {
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);

@@ -28,6 +28,9 @@ struct OpenedPort {
 /// `text` without the lines that hold `comment` in quotes. When no rule is left in our own nft file, "".
 [[nodiscard]] std::string without_lines(const std::string& text, const std::string& comment);
 
+/// `text` without the lines that are exactly `line`.
+[[nodiscard]] std::string without_line(const std::string& text, const std::string& line);
+
 /// Replaces a file in one step, with the old one's rights; new directories are made. Errors: Unavailable.
 [[nodiscard]] Result<> replace_file(const std::string& path, const std::string& text);
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 namespace postern::probe {
 namespace {
 
@@ -10,6 +12,20 @@ namespace {
 constexpr Elapsed kSlowBanner{3000};
 
 }  // namespace
+
+void EndpointJudge::private_address() {
+  constexpr const char* kPrivate[] = {"10.0.0.0", "172.16.0.0", "192.168.0.0", "100.64.0.0", "fc00::"};
+  constexpr unsigned kBits[] = {8, 12, 16, 10, 7};
+  for (std::size_t i = 0; i < std::size(kBits); ++i) {
+    const Result<net::IpAddress> network = net::IpAddress::parse(kPrivate[i]);
+    if (!network || network->is_v6() != seen_.ip.is_v6() || seen_.ip.network(kBits[i], kBits[i]) != *network)
+      continue;
+    add(Severity::Note, Failure::None, Step::Tcp, seen_.ip.text() + " is a private address",
+        "it can be reached from inside its own network only; from outside a router has to forward the port "
+        "(NAT)",
+        "from outside use the public address");
+  }
+}
 
 void EndpointJudge::silent() {
   const std::string what = fmt::format("{} is filtered: no answer of any kind in {:.1f} s", where(),
@@ -106,7 +122,8 @@ void EndpointJudge::tcp() {
     case TcpOutcome::Open:
       return;
     case TcpOutcome::Silent:
-      return silent();
+      silent();
+      return private_address();
     case TcpOutcome::RefusedByIcmp:
     case TcpOutcome::Prohibited:
       return icmp();

@@ -65,7 +65,7 @@ void EndpointJudge::no_starttls() {
   const bool tls_elsewhere = std::any_of(others_.begin(), others_.end(), [&](const EndpointSeen& other) {
     return other.port != seen_.port && other.tls.outcome == TlsOutcome::Done;
   });
-  fault(
+  tls_fault(
       Failure::NoStartTls, Step::StartTls,
       fmt::format(
           "{} does not offer STARTTLS{}", where(),
@@ -130,21 +130,25 @@ bool EndpointJudge::tls() {
 
 void EndpointJudge::certificate() {
   const TlsSeen& tls = seen_.tls;
-  if (tls.chain.empty()) return;
+  if (tls.chain.empty()) {
+    return fault(Failure::Weak, Step::Tls, where() + " does TLS without any certificate: " + tls.cipher,
+                 "an anonymous cipher suite: anybody could be the other side",
+                 "give the server a certificate and take anonymous ciphers (aNULL) away");
+  }
   const CertificateSeen& leaf = tls.chain.front();
   const std::string day = day_of(leaf.not_after);
   if (tls.expired) {
     const bool is_leaf = leaf.not_after < options_.now;
-    fault(Failure::CertificateExpired, Step::Tls,
-          where() +
-              (is_leaf ? ": the certificate expired on " + day : ": a certificate of the chain is expired"),
-          is_leaf ? "its renewal failed, or the server was not reloaded after it"
-                  : "the server sends an old intermediate certificate",
-          "renew it (certbot renew), then reload the mail server; check with `postern check` again");
+    tls_fault(Failure::CertificateExpired, Step::Tls,
+              where() + (is_leaf ? ": the certificate expired on " + day
+                                 : ": a certificate of the chain is expired"),
+              is_leaf ? "its renewal failed, or the server was not reloaded after it"
+                      : "the server sends an old intermediate certificate",
+              "renew it (certbot renew), then reload the mail server; check with `postern check` again");
   }
   if (tls.not_yet_valid) {
-    fault(Failure::CertificateExpired, Step::Tls, where() + ": the certificate is not valid yet",
-          "a clock is wrong: this machine's, or the one where it was made", "check the clocks");
+    tls_fault(Failure::CertificateExpired, Step::Tls, where() + ": the certificate is not valid yet",
+              "a clock is wrong: this machine's, or the one where it was made", "check the clocks");
   }
   if (!tls.name_matches) certificate_name();
   certificate_trust();
@@ -160,12 +164,12 @@ void EndpointJudge::certificate_name() {
                fmt::format("{}: checked by address; the certificate is for {}", where(), names),
                "certificates are for names", "check the name that clients use");
   }
-  fault(Failure::CertificateName, Step::Tls,
-        fmt::format("{}: the certificate is not for {} but for {}", where(), seen_.host, names),
-        "clients use another name than the certificate has, or the server sends its default certificate",
-        leaf.names.empty()
-            ? "make a certificate with subjectAltName " + seen_.host
-            : "let clients use " + leaf.names.front() + ", or make a certificate for " + seen_.host);
+  tls_fault(Failure::CertificateName, Step::Tls,
+            fmt::format("{}: the certificate is not for {} but for {}", where(), seen_.host, names),
+            "clients use another name than the certificate has, or the server sends its default certificate",
+            leaf.names.empty()
+                ? "make a certificate with subjectAltName " + seen_.host
+                : "let clients use " + leaf.names.front() + ", or make a certificate for " + seen_.host);
 }
 
 void EndpointJudge::certificate_trust() {
@@ -177,14 +181,15 @@ void EndpointJudge::certificate_trust() {
     if (tls.self_signed) cause = "the certificate is self-signed";
     if (missing) cause += "; the server sends no intermediate certificate, which is the usual reason";
     if (seen_.everything_answers) cause += "; a middlebox on the way answers in place of the server";
-    fault(Failure::CertificateUntrusted, Step::Tls,
-          fmt::format("{}: the certificate is not trusted: {}", where(), fmt::join(tls.verify_errors, "; ")),
-          cause,
-          tls.self_signed
-              ? "get a certificate from a public authority (Let's Encrypt), or give clients this one; "
-                "here: --ca-file"
-              : "let the server send the whole chain (fullchain.pem); for a private authority here: "
-                "--ca-file");
+    tls_fault(
+        Failure::CertificateUntrusted, Step::Tls,
+        fmt::format("{}: the certificate is not trusted: {}", where(), fmt::join(tls.verify_errors, "; ")),
+        cause,
+        tls.self_signed
+            ? "get a certificate from a public authority (Let's Encrypt), or give clients this one; "
+              "here: --ca-file"
+            : "let the server send the whole chain (fullchain.pem); for a private authority here: "
+              "--ca-file");
   }
 }
 
@@ -223,6 +228,10 @@ void EndpointJudge::dane() {
                     seen_.port, seen_.host),
         "the certificate was renewed and the TLSA record was not, or somebody answers in place of the server",
         "publish a TLSA record for the new key before using it");
+  }
+  if (seen_.dane == DaneState::Matches) {
+    add(Severity::Note, Failure::None, Step::Tls,
+        where() + ": the certificate is one that its TLSA records name (DANE)");
   }
   if (seen_.dane == DaneState::NotSecure) {
     add(Severity::Note, Failure::None, Step::Tls,

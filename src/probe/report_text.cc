@@ -140,6 +140,12 @@ std::string verdict_text(const CheckSeen& seen, const Verdict& verdict) {
   std::string out = "\n" + verdict_line(verdict) + '\n';
   if (!verdict.cause.empty()) out += "  likely cause: " + verdict.cause + '\n';
   if (!verdict.next.empty()) out += "  next: " + verdict.next + '\n';
+  if (seen.domain) {
+    for (const ServiceHost& host : seen.domain->hosts)
+      out += fmt::format("  found by {}: {}:{}\n", host.source, host.host, host.port);
+    for (const std::string& note : seen.domain->notes) out += "  " + note + '\n';
+    out += fmt::format("  MTA-STS for {}: {}\n", seen.domain->domain, to_string(seen.domain->mta_sts));
+  }
   std::string others;
   for (const Finding& finding : verdict.host_findings) append_finding(others, finding, verdict.summary);
   for (std::size_t i = 0; i < verdict.endpoints.size(); ++i) {

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
 #include <set>
+#include <sstream>
 
 namespace postern::probe {
 namespace {
@@ -196,6 +198,23 @@ INSTANTIATE_TEST_SUITE_P(
                s.tls.verify_errors = {"unable to get local issuer certificate"};
              },
              Failure::CertificateUntrusted, "no intermediate"},
+        Case{"anonymous_tls", [](EndpointSeen& s) { s.tls.chain.clear(); }, Failure::Weak,
+             "without any certificate"},
+        Case{"port_25_may_be_self_signed",
+             [](EndpointSeen& s) {
+               s.port = 25;
+               s.tls.untrusted = true;
+               s.tls.verify_errors = {"self-signed certificate"};
+             },
+             Failure::None, ""},
+        Case{"port_25_may_lack_tls",
+             [](EndpointSeen& s) {
+               s.port = 25;
+               s.starttls.offered = false;
+               s.starttls.reply.code = 502;
+               s.tls.outcome = TlsOutcome::NotTried;
+             },
+             Failure::None, ""},
         Case{"weak_key", [](EndpointSeen& s) { s.tls.chain[0].weakness = "RSA key of 1024 bits"; },
              Failure::Weak, "1024"},
         Case{"old_tls", [](EndpointSeen& s) { s.tls.version = "TLSv1.1"; }, Failure::Weak, "TLSv1.1"},
@@ -289,6 +308,17 @@ TEST(Failures, EachHasItsOwnExitCodeAndName) {
     EXPECT_TRUE(names.insert(row.name).second) << row.name;
     EXPECT_NE(exit_code(row.failure), 1);  // the check failed
     EXPECT_NE(exit_code(row.failure), 2);  // the command line is wrong
+  }
+}
+
+TEST(Failures, AreAllInTheManual) {
+  std::ifstream file(std::string(POSTERN_SOURCE_DIR) + "/docs/check.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  for (const FailureRow& row : failures()) {
+    const std::string line = "| " + std::to_string(exit_code(row.failure)) + " | `" + std::string(row.name) +
+                             "` | " + std::string(row.meaning) + " |";
+    EXPECT_NE(text.str().find(line), std::string::npos) << line;
   }
 }
 

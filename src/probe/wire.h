@@ -15,7 +15,7 @@ namespace postern::probe {
 /// One non-blocking socket with blocking calls, each with a deadline; in clear or under TLS.
 ///
 /// net::Stream hides what a check wants to see (ICMP errors, the first octets of a failed handshake, weak
-/// certificates), so the probe has its own; docs/decisions/0010-probe-has-its-own-sockets.md.
+/// certificates), so the probe has its own; docs/decisions/0014-probe-has-its-own-sockets.md.
 ///
 /// Owns     the descriptor and the TLS session. Move-only.
 /// Threads  one at a time.

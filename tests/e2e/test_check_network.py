@@ -121,6 +121,18 @@ def test_a_network_that_answers_for_everybody(network, certificates):
     assert "middlebox takes every connection" in seen["cause"]
 
 
+def test_ports_with_the_wrong_tls_mode(network, certificates):
+    client, _, server = network
+    faulty = Faulty(certificates, SERVER, ["587=tls-on-587", "465=strip", "25=http", "2525=close"], prefix=server.prefix)
+    try:
+        seen = endpoints(check("mail.test", "--address", SERVER, "--timeout", "12", prefix=client.prefix, code=32))
+    finally:
+        faulty.stop()
+    assert {port: e["failure"] for (_, port), e in seen.items()} == {587: "wrong-tls-mode", 465: "wrong-tls-mode", 25: "other-protocol", 2525: "dropped"}
+    assert "speaks TLS at once" in seen[SERVER, 587]["findings"][0]["what"]
+    assert "clear text" in seen[SERVER, 465]["findings"][0]["what"]
+
+
 @pytest.mark.skipif(not shutil.which("iptables-legacy"), reason="no legacy iptables")
 def test_legacy_iptables_reject(network):
     client, _, server = network

@@ -126,7 +126,7 @@ def test_nftables(host, last):
     config = "/etc/nftables.conf"
     host.write(config, NFT_RULES % last)
     host.run("nft", "-f", config)
-    opens_and_closes(host, "nftables", lambda: host.run("nft", "-s", "list", "ruleset").stdout)
+    opens_and_closes(host, "nftables", lambda: host.run("nft", "-s", "list", "ruleset").stdout + host.read(config))
     # Permanent: the file, loaded afresh, lets the port in, from one network only.
     host.firewall("open", "--port", "587", "--from", "10.88.0.0/24", "--yes")
     host.run("nft", "-f", config)

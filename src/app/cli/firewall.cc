@@ -217,6 +217,16 @@ std::vector<Command> undo_commands(const probe::OpenedPort& opened, const probe:
   return out;
 }
 
+/// Takes our line out of a file. Our own nft file goes when its last rule does, after the line that loads it.
+Result<> clean_file(const std::string& path, const std::string& comment, const probe::FirewallFacts& facts) {
+  const std::string text = probe::without_lines(file_text(path), comment);
+  if (path != probe::kNftFile || !text.empty()) return probe::replace_file(path, text);
+  const std::string config = probe::without_line(facts.nft_config, probe::kNftInclude);
+  if (config != facts.nft_config) POSTERN_CHECK(probe::replace_file(facts.nft_config_path, config));
+  ::unlink(path.c_str());
+  return {};
+}
+
 Result<> close_record(const Arguments& arguments, const probe::OpenedPort& opened, Report& out) {
   const probe::FirewallFacts facts = probe::look();
   POSTERN_CHECK(need_root(facts));
@@ -234,8 +244,7 @@ Result<> close_record(const Arguments& arguments, const probe::OpenedPort& opene
   if (arguments.dry_run) return {};
   POSTERN_CHECK(consent(arguments));
   POSTERN_CHECK(run_all(commands));
-  for (const std::string& path : files)
-    POSTERN_CHECK(probe::replace_file(path, probe::without_lines(file_text(path), opened.comment)));
+  for (const std::string& path : files) POSTERN_CHECK(clean_file(path, opened.comment, facts));
   POSTERN_TRY(std::vector<probe::OpenedPort> list, probe::read_state(file_text(arguments.state)));
   std::erase_if(list, [&](const probe::OpenedPort& old) {
     return old.comment == opened.comment && old.backend == opened.backend;
