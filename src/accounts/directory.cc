@@ -47,11 +47,12 @@ Result<ServerSecret> load_secret(store::Database& database) {
 
 }  // namespace
 
-Directory::Directory(store::Database reader, store::Database writer, const Options& options,
-                     const Clock& clock, ServerSecret secret)
+Directory::Directory(const std::string& path, store::Database reader, store::Database writer,
+                     const Options& options, const Clock& clock, ServerSecret secret)
     : options_(options),
       clock_(clock),
       secret_(std::move(secret)),
+      log_watch_(path + "-wal"),
       reader_(std::move(reader)),
       writer_(std::move(writer)),
       cache_(clock, options.login_cache),
@@ -68,19 +69,24 @@ Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, cons
   POSTERN_TRY(ServerSecret secret, load_secret(writer));
   POSTERN_TRY(store::Database reader, store::Database::open(path, store::Database::Sync::Full));
   std::unique_ptr<Directory> directory(
-      new Directory(std::move(reader), std::move(writer), options, clock, std::move(secret)));
+      new Directory(path, std::move(reader), std::move(writer), options, clock, std::move(secret)));
   POSTERN_CHECK(directory->current());
   return directory;
 }
 
 Result<std::shared_ptr<const Snapshot>> Directory::current() {
   const std::lock_guard lock(mutex_);
-  // A pragma that reads one page of shared memory: cheap enough for each question.
+  // Every change is written to the log first, whoever makes it. Asked several times for each message, so the
+  // common answer costs one system call and no lock of the file.
+  const bool written = log_watch_.may_have_changed();
+  if (!written && !look_again_) return snapshot_;
+  look_again_ = true;  // until all of this has succeeded
   POSTERN_TRY(const std::int64_t version, reader_.data_version());
   if (version != version_) {
     POSTERN_TRY(snapshot_, Snapshot::load(reader_));
     version_ = version;
   }
+  look_again_ = false;
   return snapshot_;
 }
 

@@ -8,6 +8,7 @@
 #include "accounts/types.h"
 #include "net/offload.h"
 #include "sasl/scram_keys.h"
+#include "store/file_watch.h"
 #include "store/sqlite.h"
 
 #include <memory>
@@ -94,8 +95,8 @@ class Directory {
   [[nodiscard]] Result<> remove_domain(const std::string& name);
 
  private:
-  Directory(store::Database reader, store::Database writer, const Options& options, const Clock& clock,
-            ServerSecret secret);
+  Directory(const std::string& path, store::Database reader, store::Database writer, const Options& options,
+            const Clock& clock, ServerSecret secret);
   [[nodiscard]] Result<std::shared_ptr<const Snapshot>> current();
   [[nodiscard]] Result<> change(std::string_view sql, const std::vector<std::string>& values,
                                 std::string_view missing);
@@ -115,8 +116,10 @@ class Directory {
   const Clock& clock_;
   const ServerSecret secret_;
   std::mutex mutex_;
+  store::FileWatch log_watch_;
   store::Database reader_;
   std::int64_t version_ = -1;
+  bool look_again_ = true;
   std::shared_ptr<const Snapshot> snapshot_;
   // A connection of its own, so that questions do not wait for a sync; what it changes, data_version() tells.
   std::mutex writer_mutex_;

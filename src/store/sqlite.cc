@@ -137,13 +137,24 @@ std::int64_t Database::changes() const { return sqlite3_changes64(handle_.get())
 std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
 
 Result<std::int64_t> Database::data_version() {
-  POSTERN_TRY(Statement query, prepare("PRAGMA data_version"));
-  POSTERN_CHECK(query.step());
-  return query.integer(0);
+  if (!data_version_) {
+    POSTERN_TRY(data_version_, prepare("PRAGMA data_version"));
+  }
+  POSTERN_CHECK(data_version_->step());
+  const std::int64_t version = data_version_->integer(0);
+  data_version_->reset();
+  return version;
+}
+
+Result<> Database::run_kept(std::optional<Statement>& statement, std::string_view sql) {
+  if (!statement) {
+    POSTERN_TRY(statement, prepare(sql));
+  }
+  return statement->run();
 }
 
 Result<Transaction> Transaction::begin(Database& database) {
-  POSTERN_CHECK(database.execute("BEGIN IMMEDIATE"));
+  POSTERN_CHECK(database.run_kept(database.begin_, "BEGIN IMMEDIATE"));
   return Transaction(database);
 }
 
@@ -159,7 +170,7 @@ Transaction::~Transaction() {
 }
 
 Result<> Transaction::commit() {
-  POSTERN_CHECK(database_->execute("COMMIT"));
+  POSTERN_CHECK(database_->run_kept(database_->commit_, "COMMIT"));
   database_ = nullptr;
   return {};
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,7 +83,11 @@ class Database {
     void operator()(sqlite3* handle) const;
   };
   explicit Database(sqlite3* handle) : handle_(handle) {}
+  friend class Transaction;
+  /// Runs `sql`, prepared once and kept in `statement`.
+  [[nodiscard]] Result<> run_kept(std::optional<Statement>& statement, std::string_view sql);
   std::unique_ptr<sqlite3, Close> handle_;
+  std::optional<Statement> begin_, commit_, data_version_;
 };
 
 /// BEGIN IMMEDIATE now; rolled back unless commit() succeeded.
