@@ -164,30 +164,56 @@ void SqliteQueue::set_on_accepted(std::function<void(FreshMessage)> taker) {
 }
 
 void SqliteQueue::submit(std::unique_ptr<Request> request) {
+  bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     if (request->urgent) ++urgent_;
     requests_.push_back(std::move(request));
+    wake = writer_waits_ && enough();
+    if (wake) writer_waits_ = false;
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
+}
+
+bool SqliteQueue::enough() const {
+  switch (waits_for_) {
+    case WaitsFor::Anything:
+      return !requests_.empty();
+    case WaitsFor::Urgent:
+      return urgent_ > 0;
+    case WaitsFor::Company:
+      return urgent_ >= open_drafts_ && urgent_ >= last_group_;
+  }
+  return true;
+}
+
+bool SqliteQueue::wait_for(std::unique_lock<std::mutex>& lock, WaitsFor what, SteadyTime until) {
+  waits_for_ = what;
+  while (!stopping_ && !enough()) {
+    // Who submits wakes us only when it is worth it: each wake-up costs as much as storing a message.
+    writer_waits_ = true;
+    const bool late = wake_.wait_until(lock, until) == std::cv_status::timeout;
+    writer_waits_ = false;
+    if (late) break;
+  }
+  return enough();
 }
 
 void SqliteQueue::wait_for_company(std::unique_lock<std::mutex>& lock) {
-  if (urgent_ == 0) {
-    // Nobody waits for a settle: let it ride with the next commit, but not for ever.
-    wake_.wait_for(lock, options_.max_settle_delay, [this] { return stopping_ || urgent_ > 0; });
-  }
-  const auto until = std::chrono::steady_clock::now() + options_.max_commit_delay;
-  wake_.wait_until(lock, until, [this] { return stopping_ || urgent_ >= open_drafts_; });
+  const SteadyTime now = std::chrono::steady_clock::now();
+  // Nobody waits for a settle: let it ride with the next commit, but not for ever.
+  if (urgent_ == 0 && !wait_for(lock, WaitsFor::Urgent, now + options_.max_settle_delay)) return;
+  // Those who shared the last sync tend to come again together; a sender that is alone waits for nobody.
+  wait_for(lock, WaitsFor::Company, std::chrono::steady_clock::now() + options_.max_commit_delay);
 }
 
 void SqliteQueue::write_groups() {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (failure_.empty()) {
-      wake_.wait(lock, [this] { return stopping_ || !requests_.empty(); });
+      wait_for(lock, WaitsFor::Anything, SteadyTime::max());
     } else {
-      wake_.wait_for(lock, options_.probe_interval, [this] { return stopping_ || !requests_.empty(); });
+      wait_for(lock, WaitsFor::Anything, std::chrono::steady_clock::now() + options_.probe_interval);
     }
     if (requests_.empty()) {
       if (stopping_) return;
@@ -198,7 +224,7 @@ void SqliteQueue::write_groups() {
     }
     if (!stopping_ && failure_.empty()) wait_for_company(lock);
     std::deque<std::unique_ptr<Request>> group = std::exchange(requests_, {});
-    urgent_ = 0;
+    last_group_ = std::exchange(urgent_, 0);
     lock.unlock();
     write_group(std::move(group));
     lock.lock();

@@ -71,6 +71,14 @@ class SqliteQueue final : public Queue {
   SqliteQueue(std::unique_ptr<Files> files, const Options& options, const Clock& clock);
   void submit(std::unique_ptr<Request> request);
   void write_groups();
+  enum class WaitsFor {
+    Anything,  ///< a request
+    Urgent,    ///< one that a client waits for
+    Company,   ///< all that are likely to come soon
+  };
+  /// Whether what the writer waits for is there. Needs mutex_.
+  [[nodiscard]] bool enough() const;
+  bool wait_for(std::unique_lock<std::mutex>& lock, WaitsFor what, SteadyTime until);
   void wait_for_company(std::unique_lock<std::mutex>& lock);
   void write_group(std::deque<std::unique_ptr<Request>> group);
   [[nodiscard]] Result<> execute(const std::deque<std::unique_ptr<Request>>& group);
@@ -91,6 +99,9 @@ class SqliteQueue final : public Queue {
   std::deque<std::unique_ptr<Request>> requests_;
   std::size_t urgent_ = 0;       // requests that a client waits for
   std::size_t open_drafts_ = 0;  // transactions under way: worth waiting for
+  std::size_t last_group_ = 0;   // urgent requests that shared the last sync
+  WaitsFor waits_for_ = WaitsFor::Anything;
+  bool writer_waits_ = false;  // asleep, and not woken yet
   bool stopping_ = false;
   std::string failure_;  // why the store does not work; empty: it does
   std::function<void(FreshMessage)> taker_;
