@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "mail/message_id.h"
+#include "smtp/ascii.h"
 
 #include <algorithm>
 #include <map>
@@ -20,10 +21,6 @@ constexpr std::uint64_t kSmall = 64 * 1024;
 /// A report that could not be queued is tried again after this.
 constexpr std::chrono::minutes kReportAgain{5};
 constexpr std::chrono::seconds kSettleAgain{1};
-
-bool has_eight_bit(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
 
 /// Some recipients of a message that go the same way.
 struct Group {
@@ -297,7 +294,7 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
   const QueueId unique{make_id(report.now.time_since_epoch().count())};
   report.message_id = mail::make_message_id(unique, settings_.map.identity.hostname);
   std::string content = build_report(report, message.content ? *message.content : beginning);
-  const bool smtputf8 = has_eight_bit(report.sender);
+  const bool smtputf8 = smtp::has_eight_bit(report.sender);
   std::string recipient = report.sender;
   Result<> queued =
       co_await services_.enqueue_report(context_.loop, std::move(recipient), std::move(content), smtputf8);

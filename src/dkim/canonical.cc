@@ -3,6 +3,17 @@
 namespace postern::dkim {
 namespace {
 bool is_space(char c) { return c == ' ' || c == '\t'; }
+bool ends_word(char c) { return is_space(c) || c == '\r' || c == '\n'; }
+
+/// Words from `at` on, with single spaces between them, stay as they are: where they end.
+std::size_t end_of_words(std::string_view body, std::size_t at) {
+  for (;;) {
+    while (at < body.size() && !ends_word(body[at])) ++at;
+    const bool one_space = at + 1 < body.size() && body[at] == ' ' && !ends_word(body[at + 1]);
+    if (!one_space) return at;
+    ++at;
+  }
+}
 }  // namespace
 
 std::string relaxed_field(std::string_view raw) {
@@ -60,9 +71,7 @@ void RelaxedBody::feed(std::string_view body, std::string& out) {
     if (space_) out += ' ';
     space_ = false;
     text_ = true;
-    // Whole words at a time.
-    std::size_t end = body.find_first_of(" \t\r\n", i + 1);
-    if (end == std::string_view::npos) end = body.size();
+    const std::size_t end = end_of_words(body, i);
     out.append(body, i, end - i);
     i = end - 1;
   }

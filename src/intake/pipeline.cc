@@ -4,15 +4,12 @@
 #include "intake/checks.h"
 #include "intake/fixups.h"
 #include "intake/trace.h"
+#include "smtp/ascii.h"
 
 #include <algorithm>
 
 namespace postern::intake {
 namespace {
-
-bool is_eight_bit(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
 
 QueueId new_id(const Clock& clock) { return QueueId{make_id(clock.now().time_since_epoch().count())}; }
 
@@ -88,7 +85,7 @@ net::Task<> IncomingMessage::begin_body() {
   in_body_ = true;
   refusal_ = process_header();
   if (refusal_) co_return;
-  eight_bit_ = eight_bit_ || is_eight_bit(header_);
+  eight_bit_ = eight_bit_ || smtp::has_eight_bit(header_);
   draft_ = services_.queue.begin(loop_, id_);
   header_ += "\r\n";
   co_await store(header_);
@@ -118,7 +115,7 @@ net::Task<> IncomingMessage::feed(std::string_view content) {
     co_await begin_body();
     if (refusal_) co_return;
   }
-  eight_bit_ = eight_bit_ || is_eight_bit(content);
+  eight_bit_ = eight_bit_ || smtp::has_eight_bit(content);
   parts_->feed(content);
   if (parts_->deepest() > services_.options.max_mime_depth) {
     refusal_ = Refusal{Refusal::Why::BadContent, "its MIME parts nest too deep"};
@@ -132,8 +129,9 @@ net::Task<> IncomingMessage::feed(std::string_view content) {
 bool IncomingMessage::needs_smtputf8() const {
   if (!facts_.envelope.params.smtputf8) return false;
   const std::vector<smtp::Recipient>& to = facts_.envelope.recipients;
-  return eight_bit_ || is_eight_bit(facts_.envelope.reverse_path) ||
-         std::any_of(to.begin(), to.end(), [](const smtp::Recipient& r) { return is_eight_bit(r.address); });
+  return eight_bit_ || smtp::has_eight_bit(facts_.envelope.reverse_path) ||
+         std::any_of(to.begin(), to.end(),
+                     [](const smtp::Recipient& r) { return smtp::has_eight_bit(r.address); });
 }
 
 net::Task<Accepted> IncomingMessage::finish() {
@@ -196,7 +194,7 @@ net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services,
   message.signing_domain = std::move(signing_domain);
   message.accepted_at = services.clock.now();
   message.smtputf8 = smtputf8;
-  message.eight_bit = is_eight_bit(content);
+  message.eight_bit = smtp::has_eight_bit(content);
   const Result<queue::Receipt> receipt = co_await draft->commit(std::move(message));
   if (!receipt) co_return receipt.error();
   services.history.record({services.clock.now(), id, "reported", "", "", recipient, "delivery report"});

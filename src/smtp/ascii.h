@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,18 @@ namespace postern::smtp {
     if (to_upper(a[i]) != to_upper(b[i])) return false;
   }
   return true;
+}
+
+/// Whether an octet is not ASCII. Eight at a time: it is asked of every octet of every message.
+[[nodiscard]] inline bool has_eight_bit(std::string_view text) {
+  std::uint64_t all = 0;
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    all |= eight;
+  }
+  for (const char c : text) all |= static_cast<unsigned char>(c);
+  return (all & 0x8080808080808080U) != 0;
 }
 
 }  // namespace postern::smtp

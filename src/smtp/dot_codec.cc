@@ -47,15 +47,34 @@ void DotDecoder::step(char c, std::string& out) {
   text(c, out);
 }
 
+/// Copies whole lines, and of the next one what stands before its CR or LF, in one go; where it stopped.
+/// `lf` is the next LF at or behind `at`, or the end of `wire`; kept, so that no octet is searched twice.
+std::size_t DotDecoder::copy_lines(std::string_view wire, std::size_t at, std::size_t& lf, std::string& out) {
+  const std::size_t begin = at;
+  while (at < wire.size() && !(state_ == State::LineStart && wire[at] == '.')) {
+    if (lf < at) lf = std::min(wire.find('\n', at), wire.size());
+    const std::size_t cr = at + std::min(wire.substr(at, lf - at).find('\r'), lf - at);
+    line_ += cr - at;
+    if (lf == wire.size() || cr + 1 != lf) {
+      if (cr > at) state_ = State::Text;
+      at = cr;
+      break;
+    }
+    longest_ = std::max(longest_, line_);
+    line_ = 0;
+    state_ = State::LineStart;
+    at = lf + 1;
+  }
+  out.append(wire, begin, at - begin);
+  return at;
+}
+
 std::size_t DotDecoder::feed(std::string_view wire, std::string& out) {
   std::size_t i = 0;
+  std::size_t lf = std::min(wire.find('\n'), wire.size());
   while (i < wire.size() && state_ != State::Finished) {
-    if (state_ == State::Text) {
-      // Most octets are neither CR nor LF: copy them in one go.
-      const std::size_t end = std::min(wire.find_first_of("\r\n", i), wire.size());
-      out.append(wire, i, end - i);
-      line_ += end - i;
-      i = end;
+    if (state_ == State::LineStart || state_ == State::Text) {
+      i = copy_lines(wire, i, lf, out);
       if (i == wire.size()) break;
     }
     step(wire[i++], out);

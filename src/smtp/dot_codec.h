@@ -23,6 +23,7 @@ class DotDecoder {
 
  private:
   enum class State { LineStart, Text, Cr, Dot, DotCr, Finished };
+  std::size_t copy_lines(std::string_view wire, std::size_t at, std::size_t& lf, std::string& out);
   void step(char c, std::string& out);
   void text(char c, std::string& out);
   State state_ = State::LineStart;

@@ -44,6 +44,25 @@ TEST(Rfc5321Section452, DecodesWireHoweverItIsCut) {
   }
 }
 
+TEST(Rfc5321Section452, WholeLinesAtOnceMeanWhatSingleOctetsMean) {
+  constexpr std::string_view kAlphabet = "\r\n.a";
+  constexpr std::size_t kLength = 7;
+  for (std::size_t word = 0; word < std::size_t{1} << (2 * kLength); ++word) {
+    std::string wire;
+    for (std::size_t i = 0; i < kLength; ++i) wire += kAlphabet[word >> (2 * i) & 3U];
+    DotDecoder whole, single;
+    std::string at_once, one_by_one;
+    const std::size_t used = whole.feed(wire, at_once);
+    std::size_t used_singly = 0;
+    for (const char& c : wire) used_singly += single.feed(std::string_view(&c, 1), one_by_one);
+    ASSERT_EQ(at_once, one_by_one) << testing::PrintToString(wire);
+    ASSERT_EQ(used, used_singly) << testing::PrintToString(wire);
+    ASSERT_EQ(whole.finished(), single.finished()) << testing::PrintToString(wire);
+    ASSERT_EQ(whole.saw_bare_line_end(), single.saw_bare_line_end()) << testing::PrintToString(wire);
+    ASSERT_EQ(whole.longest_line(), single.longest_line()) << testing::PrintToString(wire);
+  }
+}
+
 TEST(Rfc5321Section452, WhatFollowsTheEndIsNotTouched) {
   DotDecoder decoder;
   std::string body;
