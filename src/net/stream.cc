@@ -16,6 +16,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace postern::net {
 namespace {
@@ -26,6 +27,8 @@ constexpr std::size_t kKeptCapacity = 512;
 /// Replies wait to go out together, but not more than this: a peer that sends and never reads gets no more of
 /// our memory.
 constexpr std::size_t kMostQueued = std::size_t{16} * 1024;
+/// A read of no more than this was probably a command, and the peer waits for its answer.
+constexpr std::size_t kShortRead = 1024;
 /// A peer that always has more to read lets the loop's other connections run after this many reads.
 constexpr unsigned kReadsInARow = 16;
 
@@ -53,6 +56,7 @@ struct Stream::Impl {
   std::string out;
   std::size_t out_start = 0;
   unsigned reads_in_a_row = 0;
+  bool drained = false;  ///< the last read took all there was: wait before the next one
   /// Keeps the contexts that `ssl` was made from, across certificate reloads.
   std::shared_ptr<void> tls_owner;
 
@@ -159,9 +163,11 @@ struct Stream::Impl {
       }
       if (wait.cancelled()) co_return fail(Errc::Closed, "cancelled");
       std::size_t got = 0;
-      const Try what = try_read(got);
+      // A read that is sure to find nothing costs as much as the wait that follows it anyway.
+      const Try what = std::exchange(drained, false) ? Try::WantRead : try_read(got);
       if (what == Try::Done) {
         in.append(wait.loop().impl().scratch.data(), got);
+        drained = got <= kShortRead && (ssl == nullptr || SSL_has_pending(ssl) == 0);
         co_return Result<>{};
       }
       if (what == Try::End || what == Try::Broken) co_return error_of(what);
@@ -290,6 +296,7 @@ Task<Result<>> Stream::write(std::string_view data, SteadyTime deadline) {
 
 Task<Result<>> Stream::accept_tls(std::shared_ptr<TlsServer> tls, SteadyTime deadline) {
   discard_buffered();
+  impl_->drained = false;
   POSTERN_CO_TRY(TlsSession session, tls_server_session(*tls));
   impl_->ssl = session.ssl;
   impl_->tls_owner = std::move(session.owner);
@@ -301,6 +308,7 @@ Task<Result<>> Stream::accept_tls(std::shared_ptr<TlsServer> tls, SteadyTime dea
 Task<Result<>> Stream::connect_tls(std::shared_ptr<TlsClient> tls, std::string server_name,
                                    SteadyTime deadline) {
   discard_buffered();
+  impl_->drained = false;
   POSTERN_CO_TRY(TlsSession session, tls_client_session(*tls, server_name));
   impl_->ssl = session.ssl;
   impl_->tls_owner = std::move(session.owner);
@@ -329,6 +337,9 @@ TlsBinding Stream::tls_binding() const {
 }
 
 Task<> Stream::shutdown(SteadyTime deadline) {
+  // The last reply, close_notify and FIN in one packet; a unix socket refuses the option, which is as good.
+  const int on = 1;
+  ::setsockopt(impl_->wait.fd(), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
   const Result<> flushed = co_await impl_->flush(deadline);
   if (!flushed) co_return;
   if (impl_->ssl != nullptr) {
