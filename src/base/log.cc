@@ -15,6 +15,8 @@
 namespace postern::log {
 namespace {
 
+constexpr std::size_t kUsualLine = 384;
+
 struct Logger {
   std::mutex mutex;
   std::shared_ptr<Sink> sink;
@@ -171,13 +173,27 @@ std::shared_ptr<Sink> make_journald_sink() {
   return std::make_shared<JournaldSink>(fd);
 }
 
+namespace {
+/// "2026-03-03T09:30:00" of `now`; made once a second and thread, as it costs more than the rest of a line.
+std::string_view date_and_time(TimePoint now) {
+  thread_local std::chrono::sys_seconds made_for{};
+  thread_local std::string text;
+  const auto second = std::chrono::floor<std::chrono::seconds>(now);
+  if (second != made_for || text.empty()) {
+    text = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(std::chrono::system_clock::to_time_t(second)));
+    made_for = second;
+  }
+  return text;
+}
+}  // namespace
+
 Event::Event(Level level, std::string_view event) : level_(level), enabled_(log::enabled(level)) {
   if (!enabled_) return;
   const TimePoint now = SystemClock().now();
   const auto millis = now.time_since_epoch().count() % 1000;
-  line_ = fmt::format(R"({{"t":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","event":")",
-                      fmt::gmtime(std::chrono::time_point_cast<std::chrono::seconds>(now)), millis,
-                      level_name(level));
+  line_.reserve(kUsualLine);
+  fmt::format_to(std::back_inserter(line_), R"({{"t":"{}.{:03}Z","level":"{}","event":")", date_and_time(now),
+                 millis, level_name(level));
   append_json_escaped(line_, event);
   line_ += '"';
 }
