@@ -1,5 +1,5 @@
-"""Every path in backticks in ARCHITECTURE.md and README.md exists, so does every module::Name in src/module, and so does
-every function() in src."""
+"""Every path in backticks in the pages below exists, so does every module::Name in src/module, and so does every function()
+in src."""
 
 import pathlib
 import re
@@ -13,8 +13,8 @@ FUNCTION = re.compile(r"`([a-z_]+)\(\)`")
 
 def main():
     wrong = []
-    headers = "".join(header.read_text() for header in ROOT.glob("src/*/*.h"))
-    for page in ("ARCHITECTURE.md", "README.md"):
+    headers = "".join(source.read_text() for source in ROOT.glob("src/*/*.*"))
+    for page in ("ARCHITECTURE.md", "README.md", "CONTRIBUTING.md", "docs/operations.md"):
         text = (ROOT / page).read_text()
         wrong += [f"{page}: no such path: {path}" for path in PATH.findall(text) if not any(ROOT.glob(path.rstrip("/")))]
         for module, name in NAME.findall(text):

@@ -21,11 +21,18 @@ std::vector<std::uint16_t>& ports_for(Ports& ports, submission::Mode mode) {
   return mode == submission::Mode::Implicit ? ports.submissions : ports.submission;
 }
 
-/// The socket's name (FileDescriptorName=) says what it is for.
+/// What an inherited socket is for: its name (FileDescriptorName=) says it, or else its port. systemd's default name is
+/// that of the socket unit.
+submission::Mode mode_of(const std::string& name, std::uint16_t port) {
+  constexpr std::uint16_t kSubmissions = 465;  // RFC 8314 §3.3
+  const bool implicit = name == "submissions" || (name != "submission" && port == kSubmissions);
+  return implicit ? submission::Mode::Implicit : submission::Mode::StartTls;
+}
+
 Result<> adopt(Parts& parts, const InheritedSocket& socket) {
-  const auto mode = socket.name == "submissions" ? submission::Mode::Implicit : submission::Mode::StartTls;
   for (auto& worker : parts.workers) {
     POSTERN_TRY(auto listener, net::Listener::adopt(worker->loop, ::dup(socket.fd)));
+    const submission::Mode mode = mode_of(socket.name, listener->local().port);
     note(ports_for(parts.ports, mode), *listener);
     worker->submission->add(std::move(listener), mode);
   }

@@ -2,6 +2,8 @@
 
 #include "admin/control_server.h"
 #include "admin/http.h"
+#include "app/process_metrics.h"
+#include "base/live.h"
 #include "config/config.h"
 #include "delivery/dispatcher.h"
 #include "store/file_lock.h"
@@ -41,9 +43,10 @@ struct Ports {
 struct Parts {
   explicit Parts(const config::Config& c) : config(c) {}
 
-  const config::Config& config;
+  const config::Config& config;  ///< as it was at the start; what a reload changes is in the Live members
   SystemClock clock;
   metrics::Registry registry;
+  ReloadMetrics reload_metrics{registry};
   // Before the stores: their threads may still post to the loops while they end.
   std::vector<std::unique_ptr<Worker>> workers;
 
@@ -55,6 +58,8 @@ struct Parts {
   std::unique_ptr<queue::History> history;
 
   // Taking mail.
+  Live<intake::Options> intake_options{config.intake};
+  Live<submission::Options> submission_options{config.submission};
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate is configured
   std::optional<intake::Services> intake;
   submission::Metrics submission_metrics{registry};
@@ -63,7 +68,7 @@ struct Parts {
   std::unique_ptr<oauth::TokenVerifier> tokens;  ///< nullptr: no OAuth
   std::optional<submission::Logins> logins;
   std::optional<submission::Services> submission;
-  submission::ConnectionCount connections{config.submission};
+  submission::ConnectionCount connections{submission_options};
 
   // Sending it on.
   std::optional<delivery::Signer> signer;
@@ -71,6 +76,7 @@ struct Parts {
 
   // Answering operators.
   admin::HttpAnswers answers;
+  std::optional<ProcessMetrics> process_metrics;
   std::unique_ptr<admin::ControlServer> control;
   Ports ports;
 

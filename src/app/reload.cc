@@ -1,19 +1,73 @@
 #include "app/reload.h"
 
+#include "app/server.h"
 #include "app/service_manager.h"
 #include "base/log.h"
+#include "config/catalogue.h"
+#include "config/changes.h"
+
+#include <filesystem>
+#include <fstream>
 
 namespace postern::app {
+namespace {
+
+void write_running(const config::Config& running) {
+  const std::string path = running_config_path(running);
+  std::ofstream(path + ".new")
+      << "# What the server runs with. Written by it; read by postern config check.\n"
+      << config::effective_toml(running);
+  std::error_code ignored;
+  std::filesystem::rename(path + ".new", path, ignored);
+}
+
+}  // namespace
+
+std::string running_config_path(const config::Config& config) { return config.data_dir + "/running.toml"; }
+
+Reloader::Reloader(Parts& parts, std::string config_path)
+    : parts_(parts), config_path_(std::move(config_path)), running_(parts.config) {
+  write_running(running_);
+}
+
+/// First everything that can fail, then everything that cannot.
+Result<> Reloader::take_over(config::Config fresh) {
+  POSTERN_TRY(auto class_limits, fresh.class_limits());
+  if (parts_.tls) POSTERN_CHECK(parts_.tls->use(certificate_files(fresh.tls)));
+  parts_.submission_options.replace(fresh.submission);
+  parts_.intake_options.replace(fresh.intake);
+  parts_.limits->replace(std::move(class_limits));
+  parts_.lockout->replace(fresh.lockout);
+  parts_.dispatcher->adopt(fresh.delivery);
+  log::set_level(fresh.log.level);
+  running_ = std::move(fresh);
+  return {};
+}
 
 void Reloader::reload_config() {
-  notify_service_manager("RELOADING=1");
-  const Result<config::Config> fresh = config::load(config_path_);
-  if (!fresh) {
-    log::Event(log::Level::Error, "server.reload_refused").with("why", fresh.error().detail);
+  notify_reloading();
+  Result<config::Config> fresh = config::load(config_path_);
+  Result<> taken;
+  config::Changes changes;
+  if (fresh) {
+    changes = config::changes(running_, *fresh);
+    taken = take_over(std::move(changes.config));
   } else {
-    log::Event(log::Level::Info, "server.reloaded")
-        .with("note", "options take effect at the next start; certificates now");
+    taken = fresh.error();
   }
+  if (taken) {
+    write_running(running_);
+    log::Event(log::Level::Info, "server.reloaded").with("changed", config::shown(changes.live));
+    if (!changes.restart.empty()) {
+      log::Event(log::Level::Warning, "server.restart_needed")
+          .with("options", config::shown(changes.restart));
+    }
+  } else {
+    log::Event(log::Level::Error, "server.reload_refused")
+        .with("why", taken.error().detail)
+        .with("effect", "the old configuration stays in use");
+  }
+  parts_.reload_metrics.reloaded(taken.has_value(), changes.restart.size());
   notify_service_manager("READY=1");
 }
 

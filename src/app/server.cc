@@ -49,16 +49,14 @@ Result<> load_certificates(Parts& parts) {
     log::Event(log::Level::Warning, "tls.not_configured").with("effect", "no login and no mail is possible");
     return {};
   }
-  std::vector<net::CertificateFiles> files{{tls.certificate, tls.key}};
-  for (const config::CertificatePair& more : tls.more) files.push_back({more.certificate, more.key});
-  POSTERN_TRY(parts.tls, net::TlsServer::load(std::move(files)));
+  POSTERN_TRY(parts.tls, net::TlsServer::load(certificate_files(tls)));
   return {};
 }
 
 Result<> build_submission(Parts& parts) {
   const config::Config& config = parts.config;
   parts.intake.emplace(intake::Services{
-      config.hostname, config.intake, parts.clock, *parts.directory, *parts.limits, *parts.queue,
+      config.hostname, parts.intake_options, parts.clock, *parts.directory, *parts.limits, *parts.queue,
       *parts.history,
       config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop});
   std::vector<net::Network> proxies;
@@ -67,10 +65,10 @@ Result<> build_submission(Parts& parts) {
     if (!network) return fail(Errc::Malformed, "submission.proxy_networks: " + network.error().detail);
     proxies.push_back(*std::move(network));
   }
-  parts.submission.emplace(submission::Services{config.submission, config.hostname, parts.clock, parts.tls,
-                                                *parts.directory, *parts.logins, *parts.limits, *parts.queue,
-                                                *parts.intake, parts.submission_metrics, parts.log_budget,
-                                                std::move(proxies)});
+  parts.submission.emplace(submission::Services{parts.submission_options, config.hostname, parts.clock,
+                                                parts.tls, *parts.directory, *parts.logins, *parts.limits,
+                                                *parts.queue, *parts.intake, parts.submission_metrics,
+                                                parts.log_budget, std::move(proxies)});
   return {};
 }
 
@@ -85,14 +83,6 @@ Result<> build_workers(Parts& parts) {
     parts.workers.push_back(std::move(worker));
   }
   return {};
-}
-
-Result<delivery::Settings> delivery_settings(const config::Config& config) {
-  delivery::Settings settings;
-  settings.options = config.delivery;
-  settings.sandbox_directory = config.data_dir + "/sandbox";
-  POSTERN_TRY(settings.map, config.map());
-  return settings;
 }
 
 /// Who signs our reports: the host's own domain or the first parent that we have a key for; "" when there is
@@ -142,6 +132,9 @@ std::string not_ready_because(const Parts& parts) {
 }
 
 void build_answers(Parts& parts) {
+  parts.process_metrics.emplace(
+      parts.registry, [&parts] { return parts.connections.total(); }, parts.tls,
+      [&parts] { return parts.queue->unavailable_because().empty(); });
   parts.answers = {[&parts] { return parts.registry.exposition(); },
                    [&parts] { return not_ready_because(parts); }};
 }
@@ -175,6 +168,20 @@ void run(Parts& parts, Signals& signals, Reloader& reloader) {
 }
 
 }  // namespace
+
+std::vector<net::CertificateFiles> certificate_files(const config::Tls& tls) {
+  std::vector<net::CertificateFiles> files{{tls.certificate, tls.key}};
+  for (const config::CertificatePair& more : tls.more) files.push_back({more.certificate, more.key});
+  return files;
+}
+
+Result<delivery::Settings> delivery_settings(const config::Config& config) {
+  delivery::Settings settings;
+  settings.options = config.delivery;
+  settings.sandbox_directory = config.data_dir + "/sandbox";
+  POSTERN_TRY(settings.map, config.map());
+  return settings;
+}
 
 std::string control_path(const config::Config& config) { return config.data_dir + "/admin.sock"; }
 

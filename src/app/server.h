@@ -2,11 +2,21 @@
 
 #include "base/result.h"
 #include "config/config.h"
+#include "delivery/lane.h"
+#include "net/tls.h"
+
+#include <string>
+#include <vector>
 
 namespace postern::app {
 
 /// Where a running server's control socket is.
 [[nodiscard]] std::string control_path(const config::Config& config);
+
+// From the configuration to what modules take; used at the start and at each reload.
+[[nodiscard]] std::vector<net::CertificateFiles> certificate_files(const config::Tls& tls);
+/// Errors: a password or CA file that cannot be used, with its name.
+[[nodiscard]] Result<delivery::Settings> delivery_settings(const config::Config& config);
 
 /// Runs the server until SIGTERM or SIGINT, then finishes what is in flight. The bound ports are in
 /// data_dir/listening.json while it runs. Errors: whatever keeps it from starting, in words for the operator.

@@ -8,8 +8,10 @@
 
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace postern::app {
 namespace {
@@ -44,6 +46,13 @@ std::vector<InheritedSocket> take_inherited_sockets() {
   unsetenv("LISTEN_FDS");
   unsetenv("LISTEN_FDNAMES");
   return sockets;
+}
+
+void notify_reloading() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const std::int64_t micros = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+  notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(micros));
 }
 
 void notify_service_manager(std::string_view state) {

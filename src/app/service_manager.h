@@ -23,4 +23,7 @@ void notify_service_manager(std::string_view state);
 /// programs that use select(2), and would stop a server at a thousand clients.
 void raise_descriptor_limit();
 
+/// A reload begins; "READY=1" ends it. Says when, as Type=notify-reload asks.
+void notify_reloading();
+
 }  // namespace postern::app

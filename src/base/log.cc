@@ -1,15 +1,9 @@
 #include "base/log.h"
 
-#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
-#include <cstring>
 #include <mutex>
 
 namespace postern::log {
@@ -48,57 +42,6 @@ constexpr std::string_view level_name(Level level) {
   }
   return "info";
 }
-
-/// RFC 5424 severities, which journald shares.
-constexpr char priority(Level level) {
-  switch (level) {
-    case Level::Debug:
-      return '7';
-    case Level::Info:
-      return '6';
-    case Level::Warning:
-      return '4';
-    case Level::Error:
-      return '3';
-  }
-  return '6';
-}
-
-class StderrSink final : public Sink {
- public:
-  void write(Level /*level*/, std::string_view json_line) override {
-    std::string line(json_line);
-    line += '\n';
-    // One write(2) a line: lines of several threads never mix. A closed standard error is nobody's to be
-    // told.
-    std::string_view rest = line;
-    while (!rest.empty()) {
-      const ssize_t n = ::write(STDERR_FILENO, rest.data(), rest.size());
-      if (n <= 0) return;
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
-};
-
-/// journald's native protocol: KEY=VALUE lines in one datagram. The line holds no newline, so no binary form
-/// is needed.
-class JournaldSink final : public Sink {
- public:
-  explicit JournaldSink(int fd) : fd_(fd) {}
-  ~JournaldSink() override { ::close(fd_); }
-  void write(Level level, std::string_view json_line) override {
-    std::string datagram = "SYSLOG_IDENTIFIER=postern\nPRIORITY=";
-    datagram += priority(level);
-    datagram += "\nMESSAGE=";
-    datagram += json_line;
-    datagram += '\n';
-    if (::send(fd_, datagram.data(), datagram.size(), MSG_NOSIGNAL) < 0) fallback_.write(level, json_line);
-  }
-
- private:
-  int fd_;
-  StderrSink fallback_;
-};
 
 /// The length of the valid UTF-8 sequence at the head of `text`, 0 if there is none (RFC 3629: no overlong
 /// forms, no surrogates, nothing above U+10FFFF).
@@ -156,22 +99,6 @@ void set_sink(std::shared_ptr<Sink> sink) {
 void set_level(Level level) { logger().level.store(level, std::memory_order_relaxed); }
 
 bool enabled(Level level) { return level >= logger().level.load(std::memory_order_relaxed); }
-
-std::shared_ptr<Sink> make_stderr_sink() { return std::make_shared<StderrSink>(); }
-
-std::shared_ptr<Sink> make_journald_sink() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  static constexpr std::string_view kPath = "/run/systemd/journal/socket";
-  std::memcpy(address.sun_path, kPath.data(), kPath.size());
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return make_stderr_sink();
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    ::close(fd);
-    return make_stderr_sink();
-  }
-  return std::make_shared<JournaldSink>(fd);
-}
 
 namespace {
 /// "2026-03-03T09:30:00" of `now`; made once a second and thread, as it costs more than the rest of a line.

@@ -35,8 +35,10 @@ void set_sink(std::shared_ptr<Sink> sink);
 void set_level(Level level);
 [[nodiscard]] bool enabled(Level level);
 [[nodiscard]] std::shared_ptr<Sink> make_stderr_sink();
-/// Lines to journald's native socket; falls back to standard error when there is none.
-[[nodiscard]] std::shared_ptr<Sink> make_journald_sink();
+/// Entries with native fields to journald's socket: POSTERN_EVENT, POSTERN_QUEUE_ID and so on, one for each field of
+/// the event. Falls back to standard error when nobody is there.
+[[nodiscard]] std::shared_ptr<Sink> make_journald_sink(
+    const std::string& path = "/run/systemd/journal/socket");
 
 /// One structured line: {"t":..,"level":..,"event":..,fields...}, written when the Event dies.
 /// `event` is a stable dotted name ("submission.auth_failed"); docs/operations.md lists them.

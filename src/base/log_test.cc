@@ -1,7 +1,13 @@
 #include "base/log.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <array>
+#include <cstdlib>
+#include <filesystem>
 #include <vector>
 
 namespace postern::log {
@@ -57,6 +63,35 @@ TEST(Log, WritesOneJsonObjectPerEvent) {
           R"("level":"info","event":"queue.accepted","queue_id":"000000000000Z","size":12,"tls":true,"who":"a\"b"})"),
       std::string::npos)
       << line;
+}
+
+TEST(Log, JournaldGetsEachFieldByItsName) {
+  std::string directory = "/tmp/postern-log-XXXXXX";
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  const std::string path = directory + "/socket";
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  set_sink(make_journald_sink(path));
+  Event(Level::Warning, "queue.accepted")
+      .with("queue_id", QueueId{31})
+      .with("size", 12)
+      .with("tls", true)
+      .with("why", "say \"no\"\nPRIORITY=0");
+  set_sink(nullptr);
+  std::array<char, 1024> datagram{};
+  const ssize_t size = ::recv(fd, datagram.data(), datagram.size(), MSG_DONTWAIT);
+  ::close(fd);
+  std::filesystem::remove_all(directory);
+  ASSERT_GT(size, 0);
+  EXPECT_EQ(
+      std::string(datagram.data(), static_cast<std::size_t>(size)),
+      "SYSLOG_IDENTIFIER=postern\nPRIORITY=4\n"
+      "MESSAGE=queue.accepted queue_id=000000000000Z size=12 tls=true why=say \"no\"\\u000aPRIORITY=0\n"
+      "POSTERN_EVENT=queue.accepted\nPOSTERN_QUEUE_ID=000000000000Z\nPOSTERN_SIZE=12\nPOSTERN_TLS=true\n"
+      "POSTERN_WHY=say \"no\"\\u000aPRIORITY=0\n");
 }
 
 }  // namespace

@@ -98,20 +98,18 @@ void add_table(std::vector<Option>& out, const std::string& table, const Options
   std::apply([&](const auto&... rows) { (add_row(rows), ...); }, Options::fields());
 }
 
-/// The rows of the fixed tables; `defaults` is visited in step.
+/// The rows of the fixed tables.
 void add_fixed_tables(std::vector<Option>& out, const Config& config, const Config& defaults) {
-  for_each_table(config, [&]<class Options>(const std::string& name, const Options& options) {
-    for_each_table(defaults, [&]<class Other>(const std::string& other, const Other& its_default) {
-      if constexpr (std::is_same_v<Options, Other>) {
-        if (name == other) add_table(out, name, options, its_default);
-      }
-    });
+  const auto add = [&]<class Options>(const std::string& name, const Options& options,
+                                      const Options& its_default) {
+    add_table(out, name, options, its_default);
     if constexpr (std::is_same_v<Options, Tls>) {
       std::size_t number = 0;
       for (const CertificatePair& pair : options.more)
         add_table(out, fmt::format("tls.more[{}]", ++number), pair, CertificatePair{});
     }
-  });
+  };
+  visit_tables(add, config, defaults);
 }
 
 }  // namespace

@@ -43,9 +43,9 @@ struct CertificatePair {
   std::string key;
   static auto fields() {
     return std::tuple{
-        field("certificate", &CertificatePair::certificate, Reload::Restart,
+        field("certificate", &CertificatePair::certificate, Reload::Live,
               "PEM file: a certificate for other names of this host, then its chain. Clients choose by SNI."),
-        field("key", &CertificatePair::key, Reload::Restart, "PEM file of its private key."),
+        field("key", &CertificatePair::key, Reload::Live, "PEM file of its private key."),
     };
   }
 };
@@ -56,9 +56,9 @@ struct Tls {
   std::vector<CertificatePair> more;
   static auto fields() {
     return std::tuple{
-        field("certificate", &Tls::certificate, Reload::Restart,
+        field("certificate", &Tls::certificate, Reload::Live,
               "PEM file: the certificate, then its chain. Read again when it changes."),
-        field("key", &Tls::key, Reload::Restart, "PEM file of the private key."),
+        field("key", &Tls::key, Reload::Live, "PEM file of the private key."),
     };
   }
 };
@@ -73,7 +73,7 @@ struct Log {
   static auto fields() {
     return std::tuple{
         field("to", &Log::to, Reload::Restart, "stderr (JSON lines) or journald."),
-        field("level", &Log::level, Reload::Restart, "What is left out: everything below this."),
+        field("level", &Log::level, Reload::Live, "What is left out: everything below this."),
     };
   }
 };
@@ -84,9 +84,9 @@ struct LimitTexts {
   std::vector<std::string> recipients;
   static auto fields() {
     return std::tuple{
-        field("messages", &LimitTexts::messages, Reload::Restart,
+        field("messages", &LimitTexts::messages, Reload::Live,
               "Messages in rolling windows, e.g. [\"100/1h\", \"500/1d\"]."),
-        field("recipients", &LimitTexts::recipients, Reload::Restart, "Recipients in rolling windows."),
+        field("recipients", &LimitTexts::recipients, Reload::Live, "Recipients in rolling windows."),
     };
   }
 };

@@ -8,24 +8,29 @@
 /// The list of the file's tables, for all who walk over every option. Private to config/.
 namespace postern::config {
 
-/// Calls visit(name, options) for the top level (its name is "") and every table whose name is fixed.
-/// [smarthost.NAME], [provider.NAME], [[route]], [limits.CLASS] and [[tls.more]] are not among them.
+/// Calls visit(name, options...) for the top level (its name is "") and every table whose name is fixed, with the
+/// same table of each of `configs`. [smarthost.NAME], [provider.NAME], [[route]], [limits.CLASS] and [[tls.more]]
+/// are not among them.
+template <class Visit, class... Configs>
+void visit_tables(Visit&& visit, Configs&... configs) {
+  visit("", configs...);
+  visit("listen", configs.listen...);
+  visit("tls", configs.tls...);
+  visit("log", configs.log...);
+  visit("accounts", configs.accounts...);
+  visit("ldap", configs.ldap...);
+  visit("dovecot", configs.dovecot...);
+  visit("oauth", configs.oauth...);
+  visit("lockout", configs.lockout...);
+  visit("submission", configs.submission...);
+  visit("intake", configs.intake...);
+  visit("queue", configs.queue...);
+  visit("delivery", configs.delivery...);
+  visit("dns", configs.dns...);
+}
 template <class AnyConfig, class Visit>
 void for_each_table(AnyConfig& config, Visit&& visit) {
-  visit("", config);
-  visit("listen", config.listen);
-  visit("tls", config.tls);
-  visit("log", config.log);
-  visit("accounts", config.accounts);
-  visit("ldap", config.ldap);
-  visit("dovecot", config.dovecot);
-  visit("oauth", config.oauth);
-  visit("lockout", config.lockout);
-  visit("submission", config.submission);
-  visit("intake", config.intake);
-  visit("queue", config.queue);
-  visit("delivery", config.delivery);
-  visit("dns", config.dns);
+  visit_tables(visit, config);
 }
 
 /// Keys of a table that are no rows of its fields().

@@ -81,6 +81,12 @@ void Dispatcher::try_now() {
   wake();
 }
 
+void Dispatcher::adopt(const Options& options) {
+  for (const std::unique_ptr<Lane>& lane : lanes_) {
+    lane->loop().post([&lane = *lane, options] { lane.adopt(options); });
+  }
+}
+
 net::Task<> Dispatcher::poll() {
   net::Loop& loop = lanes_.front()->loop();
   while (!stopping_.load()) {

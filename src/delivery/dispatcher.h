@@ -39,6 +39,8 @@ class Dispatcher {
   void wake();
   /// An operator wants attempts now: wake(), and hosts that did not answer a moment ago are asked again.
   void try_now();
+  /// Other options from now on: those that are Reload::Live. Any thread.
+  void adopt(const Options& options);
   /// Takes no more mail, finishes the transactions in progress, hands back the rest. Await it on any of the
   /// loops. What is not finished at `deadline` is cut off, and will be tried again.
   [[nodiscard]] net::Task<> stop(net::Loop& loop, SteadyTime deadline);

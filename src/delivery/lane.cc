@@ -68,6 +68,7 @@ std::vector<std::optional<Attempt>> same_for_all(const Job& job, const Outcome& 
 Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services,
            Shared& shared, std::function<void(AccountId)> on_concluded)
     : settings_(settings),
+      options_(settings.options),
       services_(std::move(services)),
       shared_(shared),
       on_concluded_(std::move(on_concluded)),
@@ -76,7 +77,7 @@ Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, S
       next_hops_(settings.map, resolver, services_.clock),
       context_{.loop = loop,
                .resolver = resolver,
-               .options = settings.options,
+               .options = options_,
                .identity = settings.map.identity,
                .clock = services_.clock,
                .metrics = services_.metrics,
@@ -266,9 +267,9 @@ void Lane::finished(const Job& job, std::vector<std::optional<Attempt>> attempts
 
 net::Task<> Lane::conclude(std::shared_ptr<ActiveMessage> message) {
   const TimePoint now = services_.clock.now();
-  std::vector<Conclusion> conclusions = conclude_attempts(*message, now, settings_.options, rng_);
+  std::vector<Conclusion> conclusions = conclude_attempts(*message, now, options_, rng_);
   std::vector<Report> due =
-      reports_due(*message, conclusions, now, settings_.options, settings_.map.identity.hostname);
+      reports_due(*message, conclusions, now, options_, settings_.map.identity.hostname);
   for (Report& each : due) {
     const News news = each.news;
     // Durable before the failure is settled, so that no crash can lose it.

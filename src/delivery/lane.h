@@ -86,6 +86,8 @@ class Lane {
   void stop();
   /// Ends transactions in progress as lost connections.
   void cancel();
+  /// Other options from now on: those that are Reload::Live.
+  void adopt(const Options& options) { options_ = options; }
   /// Hosts and destinations that failed a moment ago are tried again.
   void forget_failures();
 
@@ -115,6 +117,7 @@ class Lane {
   void record(const ActiveMessage& message, const std::vector<Conclusion>& conclusions);
 
   const Settings& settings_;
+  Options options_;  // our own, so that a reload can change it: read value by value, never across a wait
   Services services_;
   Shared& shared_;
   std::function<void(AccountId)> on_concluded_;

@@ -125,5 +125,23 @@ TEST(Lockout, AnIpv6NetworkIsOneClient) {
   EXPECT_TRUE(lockout.check(*net::IpAddress::parse("2001:db8:0:1::99"), "other").accepted);
 }
 
+TEST(Limits, ReplacedLimitsKeepTheUseOfWindowsThatStay) {
+  FakeClock clock;
+  const auto with = [](std::vector<Limit> messages) {
+    return std::array{ClassLimits{std::move(messages), {}}, ClassLimits{}, ClassLimits{}};
+  };
+  using std::chrono::hours;
+  Limits limits(with({{3, hours{1}}, {9, hours{24}}}), clock);
+  const AccountId id{7};
+  for (int i = 0; i < 3; ++i) limits.record(id, 0, 1);
+  EXPECT_FALSE(limits.check(id, 0, 1).accepted);
+  limits.replace(with({{5, hours{1}}}));
+  EXPECT_TRUE(limits.check(id, 0, 1).accepted) << "3 of 5 are used";
+  limits.replace(with({{100, hours{2}}, {3, hours{1}}}));
+  EXPECT_FALSE(limits.check(id, 0, 1).accepted) << "the window of an hour still knows of three";
+  limits.replace(with({{1, hours{2}}}));
+  EXPECT_TRUE(limits.check(id, 0, 1).accepted) << "a new window starts at nothing";
+}
+
 }  // namespace
 }  // namespace postern::guard

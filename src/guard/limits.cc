@@ -75,11 +75,36 @@ std::uint64_t Limits::Window::total() const {
   return sum;
 }
 
-Limits::Use& Limits::use_of(AccountId id, const ClassLimits& limits) {
+void Limits::carry(Use& use, const ClassLimits& before, const ClassLimits& after) {
+  const auto carried = [](const std::vector<Limit>& old_limits, const std::vector<Limit>& new_limits,
+                          const std::vector<Window>& windows) {
+    std::vector<Window> out(new_limits.size());
+    for (std::size_t i = 0; i < new_limits.size(); ++i) {
+      for (std::size_t j = 0; j < std::min(old_limits.size(), windows.size()); ++j) {
+        if (old_limits[j].window == new_limits[i].window) out[i] = windows[j];
+      }
+    }
+    return out;
+  };
+  use.messages = carried(before.messages, after.messages, use.messages);
+  use.recipients = carried(before.recipients, after.recipients, use.recipients);
+}
+
+void Limits::replace(std::array<ClassLimits, 3> classes) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, use] : uses_) carry(use, classes_.at(use.kind), classes.at(use.kind));
+  classes_ = std::move(classes);
+}
+
+Limits::Use& Limits::use_of(AccountId id, std::size_t kind) {
   if (uses_.size() >= forget_at_) forget_idle();
   Use& use = uses_[id];
-  use.messages.resize(limits.messages.size());
-  use.recipients.resize(limits.recipients.size());
+  const ClassLimits& limits = classes_.at(kind);
+  if (use.kind != kind || use.messages.size() != limits.messages.size() ||
+      use.recipients.size() != limits.recipients.size()) {
+    carry(use, classes_.at(use.kind), limits);
+    use.kind = kind;
+  }
   use.last = clock_.now();
   return use;
 }
@@ -125,7 +150,7 @@ Verdict Limits::check_one(const char* what, const std::vector<Limit>& limits, st
 Verdict Limits::check(AccountId id, std::size_t kind, std::uint64_t recipients) {
   const std::lock_guard lock(mutex_);
   const ClassLimits& limits = classes_.at(kind);
-  Use& use = use_of(id, limits);
+  Use& use = use_of(id, kind);
   Verdict verdict = check_one("message", limits.messages, use.messages, 1);
   if (verdict.accepted) verdict = check_one("recipient", limits.recipients, use.recipients, recipients);
   return verdict;
@@ -134,7 +159,7 @@ Verdict Limits::check(AccountId id, std::size_t kind, std::uint64_t recipients) 
 void Limits::record(AccountId id, std::size_t kind, std::uint64_t recipients) {
   const std::lock_guard lock(mutex_);
   const ClassLimits& limits = classes_.at(kind);
-  Use& use = use_of(id, limits);
+  Use& use = use_of(id, kind);
   const TimePoint now = clock_.now();
   const auto add = [now](const std::vector<Limit>& all, std::vector<Window>& windows, std::uint64_t amount) {
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -48,6 +48,8 @@ class Limits {
   /// Whether account `id` of class number `kind` may send one more message, with `recipients` recipients so
   /// far.
   [[nodiscard]] Verdict check(AccountId id, std::size_t kind, std::uint64_t recipients);
+  /// Other limits from now on. Use within a window that stays is kept, of a new window it starts at nothing.
+  void replace(std::array<ClassLimits, 3> classes);
   /// A message of `recipients` recipients was accepted.
   void record(AccountId id, std::size_t kind, std::uint64_t recipients);
 
@@ -60,16 +62,18 @@ class Limits {
     [[nodiscard]] std::uint64_t total() const;
   };
   struct Use {
+    std::size_t kind = 0;
     std::vector<Window> messages;
     std::vector<Window> recipients;
     TimePoint last;
   };
   [[nodiscard]] Verdict check_one(const char* what, const std::vector<Limit>& limits,
                                   std::vector<Window>& windows, std::uint64_t more);
-  [[nodiscard]] Use& use_of(AccountId id, const ClassLimits& limits);
+  static void carry(Use& use, const ClassLimits& before, const ClassLimits& after);
+  [[nodiscard]] Use& use_of(AccountId id, std::size_t kind);
   void forget_idle();
 
-  const std::array<ClassLimits, 3> classes_;
+  std::array<ClassLimits, 3> classes_;
   const Clock& clock_;
   std::mutex mutex_;
   std::unordered_map<AccountId, Use> uses_;

@@ -17,6 +17,11 @@ bool Lockout::locked(const Table& table, const std::string& key) const {
   return found != table.end() && found->second.locked_until > clock_.steady_now();
 }
 
+void Lockout::replace(const LockoutOptions& options) {
+  const std::lock_guard lock(mutex_);
+  options_ = options;
+}
+
 Verdict Lockout::check(const net::IpAddress& client, std::string_view account) {
   const std::lock_guard lock(mutex_);
   const std::string network = network_of(client);

@@ -23,12 +23,12 @@ struct LockoutOptions {
   static auto fields() {
     using std::chrono::seconds;
     return std::tuple{
-        field("free_failures", &LockoutOptions::free_failures, 3, 1000, Reload::Restart,
+        field("free_failures", &LockoutOptions::free_failures, 3, 1000, Reload::Live,
               "Failed logins without consequence; RFC 4954 §9 asks for at least 3."),
-        field("first_lockout", &LockoutOptions::first_lockout, seconds{1}, seconds{86400}, Reload::Restart,
+        field("first_lockout", &LockoutOptions::first_lockout, seconds{1}, seconds{86400}, Reload::Live,
               "The first lock-out; each further failure doubles it."),
-        field("longest_lockout", &LockoutOptions::longest_lockout, seconds{1}, seconds{604800},
-              Reload::Restart, "Where doubling stops."),
+        field("longest_lockout", &LockoutOptions::longest_lockout, seconds{1}, seconds{604800}, Reload::Live,
+              "Where doubling stops."),
     };
   }
 };
@@ -49,6 +49,9 @@ class Lockout {
   static constexpr std::size_t kMaxEntries = 100'000;
   Lockout(const LockoutOptions& options, const Clock& clock) : options_(options), clock_(clock) {}
 
+  /// Other options from now on; what is locked stays so.
+  void replace(const LockoutOptions& options);
+
   [[nodiscard]] Verdict check(const net::IpAddress& client, std::string_view account);
   void failed(const net::IpAddress& client, std::string_view account);
   void succeeded(const net::IpAddress& client, std::string_view account);
@@ -64,7 +67,7 @@ class Lockout {
   [[nodiscard]] bool locked(const Table& table, const std::string& key) const;
   void make_room(Table& table) const;
 
-  const LockoutOptions options_;
+  LockoutOptions options_;
   const Clock& clock_;
   std::mutex mutex_;
   Table networks_;

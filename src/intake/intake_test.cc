@@ -311,7 +311,8 @@ TEST_F(IntakeTest, StoreThatFailsDoesNotUseUpTheLimit) {
 class GeneratedTest : public IntakeTest {
  protected:
   net::Task<> do_enqueue(std::string content, Result<>& out) {
-    const Services services{hostname_, options_, clock_, *directory_, *limits_, *queue_, *history_};
+    const Live<Options> options(options_);
+    const Services services{hostname_, options, clock_, *directory_, *limits_, *queue_, *history_};
     out = co_await enqueue_generated(loop_, services, "Anna@Example.ORG", "example.org", std::move(content),
                                      true);
     loop_.stop();

@@ -22,30 +22,34 @@ std::string domain_of(const std::string& address) {
 }  // namespace
 
 IncomingMessage::IncomingMessage(net::Loop& loop, const Services& services, SubmissionFacts facts)
-    : loop_(loop), services_(services), facts_(std::move(facts)), id_(new_id(services.clock)) {}
+    : loop_(loop),
+      services_(services),
+      options_(services.options.now()),
+      facts_(std::move(facts)),
+      id_(new_id(services.clock)) {}
 
 /// THE list: what happens to a message's header, in this order.
 std::optional<Refusal> IncomingMessage::process_header() {
   Result<mail::Header> parsed = mail::Header::parse(header_);
   if (!parsed) return Refusal{Refusal::Why::BadContent, parsed.error().detail};
   mail::Header header = *std::move(parsed);
-  const HeaderOctets allowed{facts_.envelope.params.smtputf8, services_.options.eight_bit_headers};
+  const HeaderOctets allowed{facts_.envelope.params.smtputf8, options_->eight_bit_headers};
   if (auto refusal = check_octets(header, allowed)) return refusal;  // RFC 6532 §3
   if (auto refusal = check_field_counts(header)) return refusal;     // RFC 5322 §3.6
-  if (services_.options.check_addresses) {
+  if (options_->check_addresses) {
     if (auto refusal = check_addresses(header)) return refusal;  // RFC 6409 §5.1
   }
-  if (auto refusal = check_hops(header, services_.options.max_hops)) return refusal;  // RFC 5321 §6.3
-  if (auto refusal = check_rights(header)) return refusal;                            // RFC 6409 §6.1
-  if (services_.options.remove_bcc) remove_blind_copies(header);                      // RFC 5321 §7.2
-  remove_private_fields(header, services_.hostname);  // RFC 5321 §4.4, RFC 8601 §5
-  if (services_.options.add_sender) set_sender(header, facts_.account.address);  // RFC 6409 §8.1
+  if (auto refusal = check_hops(header, options_->max_hops)) return refusal;  // RFC 5321 §6.3
+  if (auto refusal = check_rights(header)) return refusal;                    // RFC 6409 §6.1
+  if (options_->remove_bcc) remove_blind_copies(header);                      // RFC 5321 §7.2
+  remove_private_fields(header, services_.hostname);                          // RFC 5321 §4.4, RFC 8601 §5
+  if (options_->add_sender) set_sender(header, facts_.account.address);       // RFC 6409 §8.1
   const TimePoint now = services_.clock.now();
   fix_date(header, now);                                                 // RFC 6409 §8.2
   fix_message_id(header, id_, services_.hostname);                       // RFC 6409 §8.3
   header.prepend(received_field(facts_, id_, services_.hostname, now));  // RFC 5321 §4.4
   const mail::HeaderField* type = header.find("Content-Type");
-  parts_.emplace(type != nullptr ? type->value() : "", services_.options.max_mime_depth);
+  parts_.emplace(type != nullptr ? type->value() : "", options_->max_mime_depth);
   header_ = header.octets();
   return std::nullopt;
 }
@@ -105,7 +109,7 @@ net::Task<> IncomingMessage::feed(std::string_view content) {
     const bool ended = empty_line != std::string::npos;
     // Before its end is seen, the last octet may already belong to the empty line.
     const std::size_t header_size = no_header ? 0 : ended ? empty_line + 2 : header_.size() - 1;
-    if (header_size > services_.options.max_header.count) {
+    if (header_size > options_->max_header.count) {
       refusal_ = Refusal{Refusal::Why::HeaderTooLarge, "the header is too large"};
       co_return;
     }
@@ -117,7 +121,7 @@ net::Task<> IncomingMessage::feed(std::string_view content) {
   }
   eight_bit_ = eight_bit_ || smtp::has_eight_bit(content);
   parts_->feed(content);
-  if (parts_->deepest() > services_.options.max_mime_depth) {
+  if (parts_->deepest() > options_->max_mime_depth) {
     refusal_ = Refusal{Refusal::Why::BadContent, "its MIME parts nest too deep"};
     co_return;
   }

@@ -2,6 +2,7 @@
 
 #include "accounts/directory.h"
 #include "base/bytes.h"
+#include "base/live.h"
 #include "base/options.h"
 #include "guard/limits.h"
 #include "intake/refusal.h"
@@ -32,22 +33,22 @@ struct Options {
   static auto fields() {
     using namespace literals;
     return std::tuple{
-        field("max_header", &Options::max_header, 64_KiB, 16_MiB, Reload::Restart,
+        field("max_header", &Options::max_header, 64_KiB, 16_MiB, Reload::Live,
               "Largest header section; it is kept in memory."),
-        field("max_hops", &Options::max_hops, 100, 1000, Reload::Restart,
+        field("max_hops", &Options::max_hops, 100, 1000, Reload::Live,
               "Received fields before a message counts as looping."),
-        field("max_mime_depth", &Options::max_mime_depth, 10, 1000, Reload::Restart,
+        field("max_mime_depth", &Options::max_mime_depth, 10, 1000, Reload::Live,
               "How deep the parts of a message may stand in each other."),
-        field("check_addresses", &Options::check_addresses, Reload::Restart,
+        field("check_addresses", &Options::check_addresses, Reload::Live,
               "From, Sender, Reply-To, To, Cc and Bcc must hold legal addresses with fully qualified domains "
               "(RFC "
               "6409 §4.2, §5.1)."),
-        field("eight_bit_headers", &Options::eight_bit_headers, Reload::Restart,
+        field("eight_bit_headers", &Options::eight_bit_headers, Reload::Live,
               "Octets above 127 are let through in headers without SMTPUTF8, for clients that do not encode "
               "them."),
-        field("add_sender", &Options::add_sender, Reload::Restart,
+        field("add_sender", &Options::add_sender, Reload::Live,
               "Sender names the account when From is another address (RFC 6409 §8.1)."),
-        field("remove_bcc", &Options::remove_bcc, Reload::Restart,
+        field("remove_bcc", &Options::remove_bcc, Reload::Live,
               "Bcc fields are removed; without it every recipient can read whom a client names there."),
     };
   }
@@ -59,7 +60,7 @@ enum class Signing { Ours, NextHop };
 /// What intake works with. Borrowed.
 struct Services {
   const std::string& hostname;
-  const Options& options;
+  const Live<Options>& options;
   const Clock& clock;
   accounts::Directory& directory;
   guard::Limits& limits;
@@ -100,6 +101,7 @@ class IncomingMessage {
 
   net::Loop& loop_;
   const Services& services_;
+  const std::shared_ptr<const Options> options_;
   SubmissionFacts facts_;
   const QueueId id_;
   std::unique_ptr<queue::Queue::Draft> draft_;

@@ -38,6 +38,16 @@ void Gauge::write(std::string& out) const {
   out += fmt::format("{} {}\n", name_, value_.load(std::memory_order_relaxed));
 }
 
+void Reading::write(std::string& out) const {
+  write_head(out, name_.ends_with("_total") ? "counter" : "gauge");
+  out += fmt::format("{} {:.17g}\n", name_, read_());
+}
+
+void Info::write(std::string& out) const {
+  write_head(out, "gauge");
+  out += fmt::format("{}{{{}}} 1\n", name_, labels_);
+}
+
 void Histogram::observe(std::chrono::nanoseconds duration) {
   const double seconds = std::chrono::duration<double>(duration).count();
   const auto bucket = std::lower_bound(bounds_.begin(), bounds_.end(), seconds) - bounds_.begin();

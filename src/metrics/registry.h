@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -96,6 +97,29 @@ class Gauge final : public Metric {
  private:
   void write(std::string& out) const override;
   std::atomic<std::int64_t> value_{0};
+};
+
+/// A value that is asked when somebody looks: a counter when its name ends in _total, else a gauge. `read` is called on the thread that writes the exposition and must not
+/// block.
+class Reading final : public Metric {
+ public:
+  Reading(Registry& registry, std::string name, std::string help, std::function<double()> read)
+      : Metric(registry, std::move(name), std::move(help)), read_(std::move(read)) {}
+
+ private:
+  void write(std::string& out) const override;
+  const std::function<double()> read_;
+};
+
+/// Facts that do not change, as labels of the value 1: `labels` is written as it stands, e.g. version="1.0".
+class Info final : public Metric {
+ public:
+  Info(Registry& registry, std::string name, std::string help, std::string labels)
+      : Metric(registry, std::move(name), std::move(help)), labels_(std::move(labels)) {}
+
+ private:
+  void write(std::string& out) const override;
+  const std::string labels_;
 };
 
 /// Upper bounds in seconds for what waits for disks and networks.

@@ -1,8 +1,8 @@
-#include "net/unix_address.h"
 #include "net/listener.h"
 
 #include "base/log.h"
 #include "net/socket_wait.h"
+#include "net/unix_address.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -240,7 +240,7 @@ struct TlsServer::Impl {
   mutable std::mutex mutex;
   std::shared_ptr<Generation> generation;
 
-  Result<std::shared_ptr<Generation>> load() {
+  Result<std::shared_ptr<Generation>> load() const {
     auto fresh = std::make_shared<Generation>();
     fresh->states = states_of(files);
     for (const CertificateFiles& pair : files) {
@@ -273,6 +273,19 @@ Result<bool> TlsServer::reload_if_changed() {
   const std::lock_guard lock(impl_->mutex);
   impl_->generation = std::move(fresh);
   return true;
+}
+
+Result<> TlsServer::use(std::vector<CertificateFiles> files) {
+  if (files.empty()) return fail(Errc::NotFound, "no certificate is configured");
+  files.swap(impl_->files);
+  Result<std::shared_ptr<Generation>> fresh = impl_->load();
+  if (!fresh) {
+    files.swap(impl_->files);
+    return fresh.error();
+  }
+  const std::lock_guard lock(impl_->mutex);
+  impl_->generation = *std::move(fresh);
+  return {};
 }
 
 TimePoint TlsServer::expires_at() const {

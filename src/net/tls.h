@@ -31,6 +31,9 @@ class TlsServer {
 
   /// Reads the files again if one changed; true if new ones are in use. On an error the old ones stay in use.
   [[nodiscard]] Result<bool> reload_if_changed();
+  /// Other files from now on; sessions that are open keep theirs. On an error the old ones stay in use. As
+  /// reload_if_changed(), from one thread at a time.
+  [[nodiscard]] Result<> use(std::vector<CertificateFiles> files);
   /// When the certificate that expires first does.
   [[nodiscard]] TimePoint expires_at() const;
 

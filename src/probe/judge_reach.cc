@@ -175,13 +175,18 @@ void EndpointJudge::other_protocol() {
         "check host and port; on the server `ss -ltnp` names the program");
 }
 
+namespace {
+/// Who may stand between us and the server; "" when nothing says so.
+std::string who_cuts_in(bool everything_answers) {
+  if (!everything_answers) return "";
+  return "a middlebox takes every connection to this port, even to addresses where nobody is: a proxy, an "
+         "antivirus or a captive network";
+}
+}  // namespace
+
 bool EndpointJudge::banner() {
   const BannerSeen& banner = seen_.banner;
-  const std::string cut_in =
-      seen_.everything_answers
-          ? "a middlebox takes every connection to this port, even to addresses where nobody "
-            "is: a proxy, an antivirus or a captive network"
-          : "";
+  const std::string cut_in = who_cuts_in(seen_.everything_answers);
   switch (banner.outcome) {
     case BannerOutcome::Ready:
       break;

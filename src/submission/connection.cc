@@ -38,9 +38,10 @@ class Connection {
       : client_(client),
         stream_(client.stream),
         services_(services),
+        options_(services.options.now()),
         policy_(services, stream_),
         id_{make_id(services.clock.now().time_since_epoch().count())},
-        session_(services.options, services.hostname, policy_, services.clock,
+        session_(*options_, services.hostname, policy_, services.clock,
                  mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None, services.tls != nullptr),
         mode_(mode) {}
 
@@ -68,8 +69,8 @@ class Connection {
 
   /// Who does not log in does not stay, however busy.
   [[nodiscard]] SteadyTime command_deadline() const {
-    const SteadyTime next = in(services_.options.command_timeout);  // RFC 5321 §4.5.3.2.7
-    return session_.account() ? next : std::min(next, connected_ + services_.options.login_timeout);
+    const SteadyTime next = in(options_->command_timeout);  // RFC 5321 §4.5.3.2.7
+    return session_.account() ? next : std::min(next, connected_ + options_->login_timeout);
   }
 
   /// Up to the first step: TLS on 465, and those who came to the wrong port. False: there is no session.
@@ -77,8 +78,8 @@ class Connection {
     first_step_ = session_.greeting();
     if (mode_ == Mode::StartTls) stream_.queue(first_step_.reply.wire());
     client_.between_commands = true;
-    const Result<unsigned char> first = co_await stream_.peek(
-        mode_ == Mode::Implicit ? in(services_.options.handshake_timeout) : command_deadline());
+    const Result<unsigned char> first =
+        co_await stream_.peek(mode_ == Mode::Implicit ? in(options_->handshake_timeout) : command_deadline());
     client_.between_commands = false;
     if (!first && first.error().code != Errc::Timeout) co_return false;
     const bool hello = first && *first == kTlsHandshake;
@@ -157,7 +158,7 @@ class Connection {
   }
 
   net::Task<bool> handshake() {
-    const Result<> done = co_await stream_.accept_tls(services_.tls, in(services_.options.handshake_timeout));
+    const Result<> done = co_await stream_.accept_tls(services_.tls, in(options_->handshake_timeout));
     if (!done) {
       if (may_log()) {
         log::Event(log::Level::Info, "submission.tls_failed")
@@ -172,7 +173,7 @@ class Connection {
   }
 
   net::Task<Result<Step>> start_tls() {
-    const Result<> flushed = co_await stream_.flush(in(services_.options.command_timeout));
+    const Result<> flushed = co_await stream_.flush(in(options_->command_timeout));
     if (!flushed) co_return flushed.error();
     const bool secured = co_await handshake();  // drops what was buffered in clear (RFC 3207 §4.2)
     if (!secured) co_return fail(Errc::Closed, "no TLS");
@@ -269,11 +270,10 @@ class Connection {
   /// When the next piece of a message has to be there: soon (RFC 5321 §4.5.3.2.5), and in keeping with the least
   /// rate, so that nobody holds a transaction open with an octet now and then.
   [[nodiscard]] SteadyTime data_deadline(SteadyTime begun, std::uint64_t received) const {
-    const std::uint64_t rate = services_.options.min_data_rate.count;
-    if (rate == 0) return in(services_.options.data_timeout);
-    const SteadyTime at_least_rate =
-        begun + services_.options.data_timeout + std::chrono::seconds{received / rate};
-    return std::min(in(services_.options.data_timeout), at_least_rate);
+    const std::uint64_t rate = options_->min_data_rate.count;
+    if (rate == 0) return in(options_->data_timeout);
+    const SteadyTime at_least_rate = begun + options_->data_timeout + std::chrono::seconds{received / rate};
+    return std::min(in(options_->data_timeout), at_least_rate);
   }
 
   /// Reads the data, or the chunk, to its end. What is refused is read as well, and forgotten.
@@ -338,6 +338,7 @@ class Connection {
   Client& client_;
   net::Stream& stream_;
   const Services& services_;
+  const std::shared_ptr<const Options> options_;  // for the whole connection, whatever a reload changes
   ConnectionPolicy policy_;
   const SessionId id_;
   Session session_;

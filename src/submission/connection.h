@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/live.h"
 #include "guard/limits.h"
 #include "intake/pipeline.h"
 #include "net/network.h"
@@ -23,7 +24,7 @@ enum class Mode {
 
 /// What connections work with. Borrowed, except TLS.
 struct Services {
-  const Options& options;
+  const Live<Options>& options;
   const std::string& hostname;
   const Clock& clock;
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate; then no mail is taken

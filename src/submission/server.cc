@@ -12,10 +12,11 @@ constexpr std::chrono::seconds kFarewell{5};
 }
 
 ConnectionCount::Verdict ConnectionCount::enter(const net::IpAddress& client) {
+  const std::shared_ptr<const Options> options = options_.now();
   const std::lock_guard lock(mutex_);
-  if (total_ >= options_.max_connections) return Verdict::TooMany;
+  if (total_ >= options->max_connections) return Verdict::TooMany;
   std::size_t& from_network = by_network_[client.network(32, 64)];
-  if (from_network >= options_.max_connections_per_network) return Verdict::TooManyFromNetwork;
+  if (from_network >= options->max_connections_per_network) return Verdict::TooManyFromNetwork;
   ++from_network;
   ++total_;
   return Verdict::Welcome;
@@ -48,7 +49,7 @@ void Server::add(std::unique_ptr<net::Listener> listener, Mode mode) {
 }
 
 net::Task<> Server::ask_proxy(net::Stream stream, Mode mode) {
-  const SteadyTime deadline = services_.clock.steady_now() + services_.options.handshake_timeout;
+  const SteadyTime deadline = services_.clock.steady_now() + services_.options.now()->handshake_timeout;
   const Result<net::ProxyHeader> header = co_await net::read_proxy_header(stream, deadline);
   if (!header) {
     if (services_.log_budget.take(stream.peer().ip)) {

@@ -16,14 +16,14 @@ namespace postern::submission {
 /// How many connections there are, in all and per network; shared by all loops. Thread-safe.
 class ConnectionCount {
  public:
-  explicit ConnectionCount(const Options& options) : options_(options) {}
+  explicit ConnectionCount(const Live<Options>& options) : options_(options) {}
   enum class Verdict { Welcome, TooMany, TooManyFromNetwork };
   [[nodiscard]] Verdict enter(const net::IpAddress& client);
   void leave(const net::IpAddress& client);
   [[nodiscard]] std::size_t total() const;
 
  private:
-  const Options& options_;
+  const Live<Options>& options_;
   mutable std::mutex mutex_;
   std::size_t total_ = 0;
   std::unordered_map<net::IpAddress, std::size_t> by_network_;

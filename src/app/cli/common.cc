@@ -5,6 +5,8 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <grp.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -31,7 +33,18 @@ Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& conte
   std::error_code error;
   std::filesystem::create_directories(config.data_dir, error);
   if (error) return fail(Errc::Unavailable, config.data_dir + ": " + error.message());
+  POSTERN_CHECK(act_as_owner_of(config.data_dir));
   return accounts::Directory::open(config.data_dir + "/directory.db", config.accounts, clock);
+}
+
+Result<> act_as_owner_of(const std::string& data_dir) {
+  struct stat found {};
+  if (::geteuid() != 0 || ::stat(data_dir.c_str(), &found) != 0 || found.st_uid == 0) return {};
+  const bool done = ::setgroups(0, nullptr) == 0 &&
+                    ::setresgid(found.st_gid, found.st_gid, found.st_gid) == 0 &&
+                    ::setresuid(found.st_uid, found.st_uid, found.st_uid) == 0;
+  if (!done) return fail(Errc::Denied, std::string("cannot act as the owner of ") + data_dir);
+  return {};
 }
 
 void report(Context& context, const Result<>& outcome) {

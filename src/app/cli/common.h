@@ -14,6 +14,7 @@ namespace postern::app::cli {
 
 /// Exit codes: 0 done; 1 refused or failed, with a sentence on standard error; 2 the command line is wrong.
 constexpr int kFailed = 1;
+constexpr int kWrongCommandLine = 2;
 
 /// What every verb shares.
 struct Context {
@@ -27,6 +28,9 @@ struct Context {
 [[nodiscard]] std::string config_path(const Context& context);
 /// The directory that the configuration names, for state verbs; the server may run at the same time.
 [[nodiscard]] Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& context);
+
+/// Root becomes the owner of the data directory, for good: what it creates there must be usable by the service.
+[[nodiscard]] Result<> act_as_owner_of(const std::string& data_dir);
 
 /// Runs a verb and turns its Error into a message and an exit code.
 void report(Context& context, const Result<>& outcome);
@@ -45,6 +49,7 @@ void report(Context& context, const Result<>& outcome);
 void add_account_commands(CLI::App& app, Context& context);
 void add_app_password_commands(CLI::App& app, Context& context);
 void add_check_commands(CLI::App& app, Context& context);
+void add_completion_commands(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
 void add_domain_commands(CLI::App& app, Context& context);
 void add_explain_command(CLI::App& app, Context& context);
@@ -55,6 +60,7 @@ void add_sandbox_commands(CLI::App& app, Context& context);
 void add_sender_commands(CLI::App& app, Context& context);
 void add_smarthost_commands(CLI::App& app, Context& context);
 void add_serve_commands(CLI::App& app, Context& context);
+void add_setup_commands(CLI::App& app, Context& context);
 void add_watch_commands(CLI::App& app, Context& context);
 
 }  // namespace postern::app::cli

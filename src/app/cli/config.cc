@@ -1,5 +1,8 @@
 #include "app/cli/common.h"
+#include "app/reload.h"
+#include "app/server.h"
 #include "config/catalogue.h"
+#include "config/changes.h"
 
 #include <iostream>
 
@@ -16,13 +19,34 @@ std::string json_of(const config::Option& option) {
          '}';
 }
 
-Result<> check(const Context& context) {
-  POSTERN_CHECK(load_config(context));
-  if (context.json) {
-    std::cout << "{\"file\":" << json_text(config_path(context)) << ",\"ok\":true}\n";
-  } else {
-    std::cout << config_path(context) << ": ok\n";
+/// What a text can only name: addresses to listen on, certificates, the relay's password.
+Result<> check_files(const config::Config& config) {
+  for (const auto* addresses :
+       {&config.listen.submission, &config.listen.submissions, &config.listen.admin}) {
+    for (const std::string& address : *addresses) POSTERN_CHECK(net::Endpoint::parse(address));
   }
+  if (!config.tls.certificate.empty()) POSTERN_CHECK(net::TlsServer::load(certificate_files(config.tls)));
+  POSTERN_CHECK(delivery_settings(config));
+  return {};
+}
+
+/// Right or wrong; and what a reload of it would do to the server that runs, or ran last.
+Result<> check(const Context& context) {
+  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_CHECK(check_files(config));
+  const Result<config::Config> running = config::load(running_config_path(config));
+  config::Changes changes;
+  if (running) changes = config::changes(*running, config);
+  if (context.json) {
+    std::cout << "{\"file\":" << json_text(config_path(context))
+              << ",\"ok\":true,\"takes_effect_on_reload\":" << json_list(changes.live)
+              << ",\"needs_restart\":" << json_list(changes.restart) << "}\n";
+    return {};
+  }
+  std::cout << config_path(context) << ": ok\n";
+  if (!changes.live.empty())
+    std::cout << "Takes effect on reload (SIGHUP): " << config::shown(changes.live) << '\n';
+  if (!changes.restart.empty()) std::cout << "Needs a restart: " << config::shown(changes.restart) << '\n';
   return {};
 }
 

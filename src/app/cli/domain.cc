@@ -50,8 +50,8 @@ Result<std::string> key_text(const Arguments& arguments) {
 }
 
 Result<> add(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const std::string pem, key_text(arguments));  // before open_directory() gives up root's rights
   POSTERN_TRY(const auto directory, open_directory(context));
-  POSTERN_TRY(const std::string pem, key_text(arguments));
   const accounts::Domain domain{arguments.name, arguments.selector, pem};
   POSTERN_CHECK(directory->add_domain(domain));
   return show(context, domain);

@@ -41,6 +41,7 @@ Result<json::value> ask_or(const config::Config& config, const json::object& req
                            const std::function<Result<json::value>()>& offline) {
   Result<json::value> answer = admin::ask(control_path(config), request);
   if (answer || answer.error().code != Errc::Closed) return answer;
+  POSTERN_CHECK(act_as_owner_of(config.data_dir));
   return offline();
 }
 

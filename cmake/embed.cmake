@@ -1,0 +1,17 @@
+# postern_embed(TARGET HEADER name=file ...): the files' text as string_views in a generated source, so that the
+# program carries them. Files of up to 16 KiB (a string literal's limit in some compilers).
+function(postern_embed target header)
+  set(body "// Generated from the files named below.\n#include \"${header}\"\n\nnamespace postern::app {\n")
+  foreach(pair IN LISTS ARGN)
+    string(REGEX MATCH "^([A-Za-z_]+)=(.*)$" _ "${pair}")
+    set(name ${CMAKE_MATCH_1})
+    set(file ${CMAKE_MATCH_2})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${file})
+    file(READ ${CMAKE_SOURCE_DIR}/${file} text)
+    string(APPEND body "// ${file}\nconst std::string_view ${name} = R\"EMBEDDED(${text})EMBEDDED\";\n")
+  endforeach()
+  string(APPEND body "}  // namespace postern::app\n")
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}_embedded.cc)
+  file(GENERATE OUTPUT ${out} CONTENT "${body}")
+  target_sources(${target} PRIVATE ${out})
+endfunction()
