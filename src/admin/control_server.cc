@@ -94,6 +94,19 @@ net::Task<Result<json::value>> ControlServer::perform(const json::object& reques
     Result<json::value> done = co_await operate(request);
     co_return done;
   }
+  if (verb == "queue.group") {
+    Result<json::value> done = co_await group(request);
+    co_return done;
+  }
+  if (verb == "queue.count") {
+    Result<json::value> done = co_await count(request);
+    co_return done;
+  }
+  if (verb == "queue.freeze" || verb == "queue.thaw") {
+    Result<json::value> done = co_await freeze(request, verb == "queue.freeze");
+    co_return done;
+  }
+  if (verb == "queue.frozen") co_return json::value(to_json(services_.queue.held_accounts()));
   if (verb == "trace") {
     Result<json::value> done = co_await trace(request);
     co_return done;
@@ -118,6 +131,38 @@ net::Task<Result<json::value>> ControlServer::operate(const json::object& reques
       .with("messages", count.messages);
   services_.try_now();
   co_return json::value(to_json(count));
+}
+
+net::Task<Result<json::value>> ControlServer::group(const json::object& request) {
+  POSTERN_CO_TRY(const std::string name, text_member(request, "by"));
+  POSTERN_CO_TRY(const queue::GroupBy by, grouping_named(name));
+  POSTERN_CO_TRY(const queue::Filter filter, filter_member(request));
+  POSTERN_CO_TRY(const std::vector<queue::Grouped> found, co_await services_.queue.group(loop_, filter, by));
+  co_return json::value(to_json(found));
+}
+
+net::Task<Result<json::value>> ControlServer::count(const json::object& request) {
+  POSTERN_CO_TRY(const queue::Filter filter, filter_member(request));
+  POSTERN_CO_TRY(const queue::Operated found, co_await services_.queue.count(loop_, filter));
+  co_return json::value(to_json(found));
+}
+
+net::Task<Result<json::value>> ControlServer::freeze(const json::object& request, bool freezes) {
+  POSTERN_CO_TRY(const std::string name, text_member(request, "account"));
+  const json::value* number = request.if_contains("number");
+  if (number == nullptr || !number->is_int64())
+    co_return fail(Errc::Malformed, "the request needs \"number\", the account's");
+  const AccountId account{number->as_int64()};
+  if (freezes) {
+    POSTERN_CO_TRY(const std::string reason, text_member(request, "reason"));
+    POSTERN_CO_CHECK(
+        co_await services_.queue.hold_account(loop_, {account, name, services_.clock.now(), reason}));
+  } else {
+    POSTERN_CO_CHECK(co_await services_.queue.release_account(loop_, account));
+  }
+  log::Event(log::Level::Info, freezes ? "admin.account_frozen" : "admin.account_thawed")
+      .with("account", name);
+  co_return json::value(json::object{{"account", utf8(name)}});
 }
 
 net::Task<Result<json::value>> ControlServer::trace(const json::object& request) {

@@ -48,6 +48,9 @@ class ControlServer {
   net::Task<Result<boost::json::value>> perform(const boost::json::object& request);
   net::Task<Result<boost::json::value>> list(const boost::json::object& request);
   net::Task<Result<boost::json::value>> operate(const boost::json::object& request);
+  net::Task<Result<boost::json::value>> group(const boost::json::object& request);
+  net::Task<Result<boost::json::value>> count(const boost::json::object& request);
+  net::Task<Result<boost::json::value>> freeze(const boost::json::object& request, bool freezes);
   net::Task<Result<boost::json::value>> trace(const boost::json::object& request);
 
   net::Loop& loop_;

@@ -12,11 +12,12 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::pair<queue::Operation, std::string_view>, 4> kOperations{
+constexpr std::array<std::pair<queue::Operation, std::string_view>, 5> kOperations{
     {{queue::Operation::Retry, "retry"},
      {queue::Operation::Hold, "hold"},
      {queue::Operation::Release, "release"},
-     {queue::Operation::Remove, "rm"}}};
+     {queue::Operation::Remove, "rm"},
+     {queue::Operation::Bounce, "bounce"}}};
 
 const char* name_of(queue::RecipientState state) {
   switch (state) {
@@ -96,6 +97,7 @@ json::object to_json(const queue::Listed& message) {
           {"not_before", shown(message.not_before)},
           {"size", message.size},
           {"active", message.active},
+          {"account_held", message.account_held},
           {"recipients", std::move(recipients)}};
 }
 
@@ -111,8 +113,22 @@ json::object to_json(const queue::HistoryEvent& event) {
 json::array to_json(const std::vector<queue::HistoryEvent>& events) { return array_of(events); }
 
 json::object to_json(const queue::Operated& count) {
-  return {{"messages", count.messages}, {"under_way", count.under_way}};
+  return {{"messages", count.messages}, {"under_way", count.under_way}, {"recipients", count.recipients}};
 }
+
+json::object to_json(const queue::Grouped& group) {
+  return {{"key", utf8(group.key)},         {"messages", group.messages},
+          {"recipients", group.recipients}, {"held", group.held},
+          {"oldest", shown(group.oldest)},  {"next_attempt", shown(group.next_attempt)}};
+}
+
+json::array to_json(const std::vector<queue::Grouped>& groups) { return array_of(groups); }
+
+json::object to_json(const queue::AccountHold& hold) {
+  return {{"account", utf8(hold.account_name)}, {"since", shown(hold.since)}, {"reason", utf8(hold.reason)}};
+}
+
+json::array to_json(const std::vector<queue::AccountHold>& holds) { return array_of(holds); }
 
 json::object to_json(const queue::Filter& filter) {
   json::object out{{"limit", filter.limit}};
@@ -120,6 +136,10 @@ json::object to_json(const queue::Filter& filter) {
   if (!filter.account.empty()) out["account"] = filter.account;
   if (!filter.sender.empty()) out["sender"] = filter.sender;
   if (!filter.recipient.empty()) out["recipient"] = filter.recipient;
+  if (!filter.site.empty()) out["site"] = filter.site;
+  if (!filter.reason.empty()) out["reason"] = filter.reason;
+  if (filter.state) out["state"] = name_of(*filter.state);
+  if (filter.accepted_before) out["accepted_before"] = filter.accepted_before->time_since_epoch().count();
   return out;
 }
 
@@ -131,6 +151,10 @@ Result<queue::Filter> filter_from_json(const json::value& value) {
       boost::system::error_code error;
       filter.limit = content.to_number<std::size_t>(error);
       if (error) return fail(Errc::Malformed, "filter: limit is no count");
+      continue;
+    }
+    if (name == "accepted_before" && content.is_int64()) {
+      filter.accepted_before = TimePoint{std::chrono::milliseconds{content.as_int64()}};
       continue;
     }
     if (!content.is_string())
@@ -146,6 +170,12 @@ Result<queue::Filter> filter_from_json(const json::value& value) {
       filter.sender = text;
     } else if (name == "recipient") {
       filter.recipient = text;
+    } else if (name == "site") {
+      filter.site = text;
+    } else if (name == "reason") {
+      filter.reason = text;
+    } else if (name == "state" && (text == "waiting" || text == "held")) {
+      filter.state = text == "held" ? queue::RecipientState::Held : queue::RecipientState::Waiting;
     } else {
       return fail(Errc::Malformed, "filter: unknown member " + std::string(name));
     }
@@ -158,6 +188,13 @@ std::string_view name_of(queue::Operation operation) {
     if (known == operation) return name;
   }
   return "unknown";
+}
+
+Result<queue::GroupBy> grouping_named(std::string_view name) {
+  if (name == "site") return queue::GroupBy::Site;
+  if (name == "reason") return queue::GroupBy::Reason;
+  if (name == "account") return queue::GroupBy::Account;
+  return fail(Errc::Malformed, "group by site, reason or account, not by " + std::string(name));
 }
 
 Result<queue::Operation> operation_named(std::string_view name) {

@@ -25,12 +25,21 @@ namespace postern::admin {
 [[nodiscard]] boost::json::object to_json(const queue::HistoryEvent& event);
 [[nodiscard]] boost::json::array to_json(const std::vector<queue::HistoryEvent>& events);
 [[nodiscard]] boost::json::object to_json(const queue::Operated& count);
+/// What `postern queue ls --by --json` prints of one group.
+[[nodiscard]] boost::json::object to_json(const queue::Grouped& group);
+[[nodiscard]] boost::json::array to_json(const std::vector<queue::Grouped>& groups);
+/// What `postern queue frozen --json` prints of one account.
+[[nodiscard]] boost::json::object to_json(const queue::AccountHold& hold);
+[[nodiscard]] boost::json::array to_json(const std::vector<queue::AccountHold>& holds);
 
 [[nodiscard]] boost::json::object to_json(const queue::Filter& filter);
 /// Errors: Malformed: unknown member, wrong type, no queue id.
 [[nodiscard]] Result<queue::Filter> filter_from_json(const boost::json::value& value);
 
-/// "retry", "hold", "release", "rm".
+/// "site", "reason", "account". Error: Malformed.
+[[nodiscard]] Result<queue::GroupBy> grouping_named(std::string_view name);
+
+/// "retry", "hold", "release", "rm", "bounce".
 [[nodiscard]] std::string_view name_of(queue::Operation operation);
 /// Error: Malformed.
 [[nodiscard]] Result<queue::Operation> operation_named(std::string_view name);

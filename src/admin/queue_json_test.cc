@@ -54,7 +54,8 @@ TEST(QueueJson, OctetsThatAreNoUtf8AreReplaced) {
 
 TEST(QueueJson, EveryOperationHasAName) {
   using queue::Operation;
-  for (const Operation o : {Operation::Retry, Operation::Hold, Operation::Release, Operation::Remove})
+  for (const Operation o :
+       {Operation::Retry, Operation::Hold, Operation::Release, Operation::Remove, Operation::Bounce})
     EXPECT_EQ(operation_named(name_of(o)).value(), o);
   EXPECT_FALSE(operation_named("purge"));
 }

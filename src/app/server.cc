@@ -32,7 +32,9 @@ Result<> open_stores(Parts& parts) {
   POSTERN_TRY(parts.directory,
               accounts::Directory::open(path + "/directory.db", parts.config.accounts, parts.clock));
   POSTERN_TRY(parts.history, queue::History::open(path + "/history.db"));
-  POSTERN_TRY(parts.queue, queue::SqliteQueue::open(path + "/queue.db", parts.config.queue, parts.clock));
+  queue::Options queue_options = parts.config.queue;
+  queue_options.active_capacity = parts.config.delivery.max_active;
+  POSTERN_TRY(parts.queue, queue::SqliteQueue::open(path + "/queue.db", queue_options, parts.clock));
   return {};
 }
 
@@ -194,7 +196,7 @@ Result<> serve(const config::Config& config, const std::string& config_path) {
   POSTERN_CHECK(build(parts));
   Reloader reloader(parts, config_path);
   run(parts, signals, reloader);
-  stop(parts);
+  stop(parts, signals);
   return {};
 }
 

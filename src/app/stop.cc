@@ -17,7 +17,7 @@ net::Task<> stop_delivery(Parts& parts, SteadyTime deadline, std::atomic<bool>& 
 
 }  // namespace
 
-void stop(Parts& parts) {
+void stop(Parts& parts, Signals& signals) {
   notify_service_manager("STOPPING=1");
   log::Event(log::Level::Info, "server.stopping");
   const SteadyTime deadline = parts.clock.steady_now() + kStopTime;
@@ -26,8 +26,11 @@ void stop(Parts& parts) {
   first.post([&parts] { parts.control->close(); });
   std::atomic<bool> done{false};
   first.spawn(stop_delivery(parts, deadline, done));
-  while ((!done || parts.connections.total() > 0) && parts.clock.steady_now() < deadline)
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  while ((!done || parts.connections.total() > 0) && parts.clock.steady_now() < deadline) {
+    if (signals.wait(std::chrono::milliseconds{10}) != Request::Stop) continue;
+    log::Event(log::Level::Warning, "server.stopped_at_once").with("why", "a second signal");
+    break;
+  }
   for (auto& worker : parts.workers) worker->loop.stop();
   for (auto& worker : parts.workers) worker->thread.join();
   for (auto& worker : parts.workers) worker->loop.abandon_tasks();

@@ -35,6 +35,7 @@ Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::start() {
   services_.queue.set_on_accepted([this](queue::FreshMessage message) { take_fresh(std::move(message)); });
+  services_.queue.set_on_due([this] { wake(); });
   polling_.store(true);
   lanes_.front()->loop().spawn(poll());
 }
@@ -130,6 +131,7 @@ Lane& Dispatcher::next_lane() { return *lanes_[turn_.fetch_add(1) % lanes_.size(
 net::Task<> Dispatcher::stop(net::Loop& loop, SteadyTime deadline) {
   stopping_.store(true);
   services_.queue.set_on_accepted({});
+  services_.queue.set_on_due({});
   wake();
   for (const std::unique_ptr<Lane>& lane : lanes_) {
     lane->loop().post([&lane = *lane] { lane.stop(); });

@@ -35,6 +35,7 @@ std::vector<Group> groups_of(const std::shared_ptr<ActiveMessage>& message, cons
   const bool sandbox = settings.options.mode == Mode::Sandbox;
   std::map<std::pair<const RouteChoice*, std::string_view>, std::vector<std::uint32_t>> by_destination;
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
+    if (message->attempts[i]) continue;  // decided already
     const smtp::Recipient& r = envelope.recipients[i];
     const RouteChoice& choice = settings.map.routes.choose(envelope.reverse_path, r.address, r.domain);
     // A relay and the sandbox take everything; they are one destination without a name.
@@ -61,6 +62,16 @@ std::string report_name(News news) {
 
 std::vector<std::optional<Attempt>> same_for_all(const Job& job, const Outcome& outcome) {
   return std::vector<std::optional<Attempt>>(job.recipients.size(), Attempt{outcome, nullptr});
+}
+
+/// `postern queue bounce`: those recipients have failed without an attempt.
+void return_what_was_asked(ActiveMessage& message) {
+  for (std::size_t i = 0; i < message.lease.bounce.size(); ++i) {
+    if (message.lease.bounce[i])
+      message.attempts[i] = Attempt{
+          local_outcome(Decision::Failed, "5.0.0", "the operator of this server returned the message"),
+          nullptr};
+  }
 }
 
 }  // namespace
@@ -110,6 +121,7 @@ void Lane::deliver(queue::Lease lease, std::optional<std::string> content) {
   message->attempts.resize(lease.envelope.recipients.size());
   message->lease = std::move(lease);
   if (services_.urgency) message->urgency = services_.urgency(message->lease.account);
+  return_what_was_asked(*message);
   if (message->content) {
     start(message);
   } else {
@@ -124,7 +136,9 @@ net::Task<> Lane::prepare(std::shared_ptr<ActiveMessage> message) {
     co_return;
   }
   const Attempt attempt{local_outcome(Decision::Retry, "4.3.0", ready.error().detail), nullptr};
-  message->attempts.assign(message->attempts.size(), attempt);
+  for (std::optional<Attempt>& open : message->attempts) {
+    if (!open) open = attempt;
+  }
   co_await conclude(std::move(message));
 }
 

@@ -36,6 +36,7 @@ class History {
  public:
   static constexpr std::size_t kMaxPending = 100'000;
 
+  /// A damaged file is put aside as PATH.damaged-MILLISECONDS, and a new one begins. Errors: Unavailable.
   [[nodiscard]] static Result<std::unique_ptr<History>> open(const std::string& path);
   ~History();
 
@@ -51,6 +52,7 @@ class History {
  private:
   struct Store;
   explicit History(std::unique_ptr<Store> store);
+  [[nodiscard]] static Result<std::unique_ptr<History>> open_file(const std::string& path);
   void work();
 
   std::unique_ptr<Store> store_;

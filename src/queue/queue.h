@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace postern::queue {
@@ -60,6 +61,7 @@ struct Lease {
   smtp::Envelope envelope;              ///< recipients: only the leased ones
   std::vector<std::uint32_t> index;     ///< their numbers in the message, in the same order
   std::vector<std::uint32_t> attempts;  ///< how often each was tried before
+  std::vector<bool> bounce;             ///< an operator wants it returned to the sender instead of tried
   std::vector<bool> delay_reported;     ///< whether the sender was told that it takes long
   std::string signing_domain;
   std::string signature;  ///< kept DKIM-Signature field, or empty
@@ -116,17 +118,52 @@ struct Listed {
   TimePoint accepted_at;
   TimePoint not_before;  ///< scheduled mail waits until then (RFC 4865); others: accepted_at
   std::uint64_t size = 0;
-  bool active = false;  ///< being delivered now
+  bool active = false;        ///< being delivered now
+  bool account_held = false;  ///< frozen with all of its account's mail; the recipients are shown as Held
   std::vector<To> recipients;
 };
 
-/// Which messages an operator means; fields that are empty match everything.
+/// Which mail an operator means; fields that are empty match everything. A message is meant when one of its
+/// recipients is; a verb acts on those recipients only.
 struct Filter {
   std::optional<QueueId> id = std::nullopt;
   std::string account = {};
   std::string sender = {};
-  std::string recipient = {};
-  std::size_t limit = 100;  ///< the oldest ones
+  std::string recipient = {};                          ///< letter case aside
+  std::string site = {};                               ///< the recipient's domain, lower case
+  std::string reason = {};                             ///< the last status, or a part of the last reply
+  std::optional<RecipientState> state = std::nullopt;  ///< Waiting or Held
+  std::optional<TimePoint> accepted_before = std::nullopt;
+  std::size_t limit = 100;  ///< messages; the oldest ones
+
+  /// Whether it means some recipients of a message and not others.
+  [[nodiscard]] bool by_recipient() const {
+    return !recipient.empty() || !site.empty() || !reason.empty() || state.has_value();
+  }
+  /// Whether it means every message.
+  [[nodiscard]] bool everything() const {
+    return !id && account.empty() && sender.empty() && !accepted_before && !by_recipient();
+  }
+};
+
+enum class GroupBy : std::uint8_t { Site, Reason, Account };
+
+/// Waiting mail that has something in common.
+struct Grouped {
+  std::string key;  ///< the domain, the last status and reply, or the account
+  std::size_t messages = 0;
+  std::size_t recipients = 0;
+  std::size_t held = 0;  ///< of the recipients
+  TimePoint oldest;      ///< acceptance
+  TimePoint next_attempt;
+};
+
+/// All of an account's undelivered mail is frozen, and so is what it hands in from now on.
+struct AccountHold {
+  AccountId account;
+  std::string account_name;
+  TimePoint since;
+  std::string reason;  ///< in words
 };
 
 enum class Operation : std::uint8_t {
@@ -134,13 +171,16 @@ enum class Operation : std::uint8_t {
   Hold,     ///< no further attempt until Release
   Release,  ///< what was held is due now, with the same exception
   Remove,   ///< gone, without a report to the sender
+  /// Returned to the sender with a report (RFC 3464), held or not; what is under way: at its next attempt.
+  Bounce,
 };
 
 /// What an operation came to.
 struct Operated {
   std::size_t messages = 0;  ///< that matched
-  std::size_t under_way =
-      0;  ///< of them in the hands of a dispatcher: what has begun of an attempt is finished
+  /// Of them in the hands of a dispatcher: what has begun of an attempt is finished.
+  std::size_t under_way = 0;
+  std::size_t recipients = 0;  ///< that matched
 };
 
 /// Messages we have taken responsibility for and not yet delivered or returned.
@@ -171,7 +211,15 @@ class Queue {
   /// Who gets messages the moment they are durable, already leased; called on the queue's thread, must not
   /// block. Whoever cannot take one gives it back with release().
   virtual void set_on_accepted(std::function<void(FreshMessage)> taker) = 0;
-  /// Leases up to `max` messages that have recipients due at `now`.
+  /// Called when lease_due() may yield what it did not yield before, from any thread; must neither block nor
+  /// call the queue. After set_on_due() the one before is not called any more.
+  virtual void set_on_due(std::function<void()> on_due) = 0;
+  /// Which domains share one budget (see lease_due); asked often, from any thread, must not block. Default:
+  /// each domain is a site of its own.
+  virtual void set_site_of(std::function<std::string(std::string_view domain)> site_of) = 0;
+  /// Leases up to `max` messages that have recipients due at `now`. Accounts take turns, and so do the domains of an
+  /// account; no site and no account can fill the active set (queue/schedule.h). What is left out for that
+  /// stays due. Held accounts' mail is not leased.
   virtual net::Task<Result<std::vector<Lease>>> lease_due(net::Loop& loop, TimePoint now,
                                                           std::size_t max) = 0;
   /// Gives a lease back untried.
@@ -179,15 +227,26 @@ class Queue {
   /// The content's piece number `piece`, from 0; empty: past the end.
   virtual net::Task<Result<std::string>> read(net::Loop& loop, QueueId id, std::uint32_t piece) = 0;
   /// Ends a lease. `keep_signature`: a signature made in this attempt, kept for the next; may be empty.
+  /// After an error the lease goes on, so that nobody repeats what was delivered: settle again, or keep it.
   virtual net::Task<Result<>> settle(net::Loop& loop, const Lease& lease,
                                      std::vector<RecipientOutcome> outcomes, std::string keep_signature) = 0;
 
-  /// `filter` of the two below must live until the task ends.
+  /// `filter` of the four below must live until the task ends.
   virtual net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, const Filter& filter) = 0;
-  /// Applies `operation` to the matching messages; durable when it returns. On a leased message Hold and
-  /// Remove make it withdrawn(), and Retry means nothing.
+  /// The groups with the most recipients first; filter.limit bounds them.
+  virtual net::Task<Result<std::vector<Grouped>>> group(net::Loop& loop, const Filter& filter,
+                                                        GroupBy by) = 0;
+  /// What operate() would act on.
+  virtual net::Task<Result<Operated>> count(net::Loop& loop, const Filter& filter) = 0;
+  /// Applies `operation` to the matching recipients; durable when it returns. On a leased message Hold, Remove
+  /// and Bounce of all its recipients make it withdrawn(), and Retry means nothing.
   virtual net::Task<Result<Operated>> operate(net::Loop& loop, const Filter& filter, Operation operation) = 0;
-  /// Whether an operator has held or removed this leased message: a transaction that has not begun must not.
+  /// Freezes an account's mail; durable when it returns, at once for what is not being sent. Again: a new reason.
+  virtual net::Task<Result<>> hold_account(net::Loop& loop, AccountHold hold) = 0;
+  /// Sends what was frozen. NotFound: the account is not held.
+  virtual net::Task<Result<>> release_account(net::Loop& loop, AccountId account) = 0;
+  [[nodiscard]] virtual std::vector<AccountHold> held_accounts() const = 0;
+  /// Whether this leased message, or its account, was held or removed: a transaction that has not begun must not.
   [[nodiscard]] virtual bool withdrawn(QueueId id) const = 0;
 
   /// Why no mail can be taken now; empty when it can.

@@ -10,48 +10,68 @@ namespace {
 TimePoint time_of(std::int64_t millis) { return TimePoint{std::chrono::milliseconds{millis}}; }
 std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
 
-constexpr std::string_view kMatching =
-    " WHERE (?1=0 OR id=?1) AND (?2=x'' OR account_name=?2) AND (?3=x'' OR reverse_path=?3) AND "
-    "(?4=x'' OR id IN (SELECT message FROM recipients WHERE address=?4)) ORDER BY id LIMIT ?5";
+/// Which messages a filter means, the oldest first.
+std::string matching_sql(const Filter& filter) {
+  std::string sql = message_conditions(filter);
+  if (filter.by_recipient())
+    sql += std::string(" AND EXISTS (SELECT 1 FROM recipients WHERE message=id") + kRecipientConditions + ")";
+  return sql + " ORDER BY id LIMIT ?9";
+}
 
-void bind_filter(store::Statement& query, const Filter& filter) {
-  query.bind(filter.id ? filter.id->value : 0, std::string_view(filter.account),
-             std::string_view(filter.sender), std::string_view(filter.recipient),
-             static_cast<std::int64_t>(std::min<std::size_t>(filter.limit, INT64_MAX)));
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 }  // namespace
 
 Result<QueueReader> QueueReader::open(const std::string& path, const char* vfs) {
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full, vfs));
+  POSTERN_CHECK(database.migrate(queue_schema()));  // for who reads the files of a server that is stopped
   return QueueReader(std::move(database));
 }
 
-Result<std::vector<Lease>> QueueReader::due(TimePoint now, std::size_t max,
-                                            const std::function<bool(QueueId)>& take,
-                                            std::vector<QueueId>& set_aside) {
+Result<> QueueReader::flows(const std::function<void(AccountId, std::string, TimePoint)>& flow) {
+  // Answered from the index alone, one row after the other.
   POSTERN_TRY(store::Statement query,
-              database_.prepare(
-                  "SELECT message FROM recipients WHERE state=0 AND next_attempt<=? ORDER BY next_attempt"));
-  query.bind(millis(now));
-  std::vector<QueueId> ids;
-  std::unordered_set<std::int64_t> seen;
-  while (ids.size() < max) {
+              database_.prepare("SELECT account,domain,min(next_attempt) FROM recipients WHERE state=0 "
+                                "GROUP BY account,domain"));
+  for (;;) {
     POSTERN_TRY(const bool row, query.step());
-    if (!row) break;
-    const QueueId id{query.integer(0)};
-    if (seen.insert(id.value).second && take(id)) ids.push_back(id);
+    if (!row) return {};
+    flow(AccountId{query.integer(0)}, query.text(1), time_of(query.integer(2)));
   }
-  query.reset();
-  std::vector<Lease> leases;
-  for (const QueueId id : ids) {
-    Result<Lease> lease = load(id, now);
-    if (lease) {
-      leases.push_back(*std::move(lease));
-    } else {
-      set_aside.push_back(id);
+}
+
+Result<QueueReader::Look> QueueReader::look(const Schedule::Turn& turn, TimePoint now,
+                                            const std::function<bool(const Position&)>& take,
+                                            std::vector<QueueId>& taken) {
+  if (!look_) {
+    POSTERN_TRY(look_, database_.prepare(
+                           "SELECT next_attempt,message,number FROM recipients WHERE state=0 AND account=?1 "
+                           "AND domain=?2 AND (next_attempt,message,number)>(?3,?4,?5) "
+                           "ORDER BY next_attempt,message,number"));
+  }
+  look_->bind(turn.account.value, std::string_view(turn.domain), turn.after.due, turn.after.message,
+              turn.after.number);
+  Look result;
+  std::size_t found = 0;
+  for (;;) {
+    POSTERN_TRY(const bool row, look_->step());
+    if (!row) return result;
+    const Position at{look_->integer(0), look_->integer(1), look_->integer(2)};
+    if (at.due > millis(now)) {
+      result.next_due = time_of(at.due);
+      break;
     }
+    if (take(at)) {
+      taken.push_back(QueueId{at.message});
+      ++found;
+    }
+    if (found < turn.room) continue;
+    result.reached = at;
+    break;
   }
-  return leases;
+  look_->reset();
+  return result;
 }
 
 Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
@@ -84,10 +104,10 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
   lease.binary = query.integer(13) != 0;
   query.reset();
 
-  POSTERN_TRY(
-      store::Statement recipients,
-      database_.prepare("SELECT number,address,domain,notify,orcpt,attempts,delay_reported FROM recipients "
-                        "WHERE message=? AND state=0 AND next_attempt<=? ORDER BY number"));
+  POSTERN_TRY(store::Statement recipients,
+              database_.prepare(
+                  "SELECT number,address,domain,notify,orcpt,attempts,bounce,delay_reported FROM recipients "
+                  "WHERE message=? AND state=0 AND next_attempt<=? ORDER BY number"));
   recipients.bind(id.value, millis(now));
   for (;;) {
     POSTERN_TRY(const bool row, recipients.step());
@@ -96,19 +116,27 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
                       recipients.text(2),
                       {static_cast<std::uint8_t>(recipients.integer(3))},
                       recipients.text(4)};
+    // An address goes onto the wire: a damaged one must not become a command.
+    if (r.address.empty() || has_control(r.address) || has_control(r.orcpt))
+      return fail(Errc::Corrupt, "the address of recipient " + std::to_string(recipients.integer(0)));
     lease.index.push_back(static_cast<std::uint32_t>(recipients.integer(0)));
     lease.attempts.push_back(static_cast<std::uint32_t>(recipients.integer(5)));
-    lease.delay_reported.push_back(recipients.integer(6) != 0);
+    lease.bounce.push_back(recipients.integer(6) != 0);
+    lease.delay_reported.push_back(recipients.integer(7) != 0);
     lease.envelope.recipients.push_back(std::move(r));
   }
+  if (has_control(lease.envelope.reverse_path)) return fail(Errc::Corrupt, "the reverse-path");
   return lease;
 }
 
 Result<std::string> QueueReader::piece(QueueId id, std::uint32_t number) {
-  POSTERN_TRY(store::Statement message, database_.prepare("SELECT pieces FROM messages WHERE id=?"));
+  POSTERN_TRY(store::Statement message,
+              database_.prepare("SELECT pieces,size,length(tail) FROM messages WHERE id=?"));
   POSTERN_TRY(const bool found, message.bind(id.value).step());
   if (!found) return fail(Errc::NotFound, "no such message");
-  const auto pieces = static_cast<std::uint32_t>(message.integer(0));
+  const std::int64_t pieces = message.integer(0);
+  if (pieces < 0 || pieces * static_cast<std::int64_t>(kPiece) + message.integer(2) != message.integer(1))
+    return fail(Errc::Corrupt, "the content is not as long as it was");
   message.reset();
   if (number > pieces) return std::string();
   POSTERN_TRY(
@@ -117,11 +145,14 @@ Result<std::string> QueueReader::piece(QueueId id, std::uint32_t number) {
                                          : "SELECT content FROM pieces WHERE message=?1 AND number=?2"));
   POSTERN_TRY(const bool row, query.bind(id.value, std::int64_t{number}).step());
   if (!row) return fail(Errc::Corrupt, "a piece of the message is missing");
-  return query.text(0);
+  std::string content = query.text(0);
+  if (number < pieces && content.size() != kPiece)
+    return fail(Errc::Corrupt, "a piece of the message is short");
+  return content;
 }
 
 Result<std::vector<QueueId>> QueueReader::matching(const Filter& filter) {
-  POSTERN_TRY(store::Statement query, database_.prepare("SELECT id FROM messages" + std::string(kMatching)));
+  POSTERN_TRY(store::Statement query, database_.prepare("SELECT id FROM messages" + matching_sql(filter)));
   bind_filter(query, filter);
   std::vector<QueueId> ids;
   for (;;) {
@@ -131,11 +162,55 @@ Result<std::vector<QueueId>> QueueReader::matching(const Filter& filter) {
   }
 }
 
+Result<Operated> QueueReader::count(const Filter& filter) {
+  POSTERN_TRY(store::Statement query,
+              database_.prepare(std::string("SELECT count(*),count(DISTINCT message) FROM recipients WHERE "
+                                            "state<2 AND message IN (SELECT id FROM messages") +
+                                matching_sql(filter) + ")" + kRecipientConditions));
+  bind_filter(query, filter);
+  POSTERN_CHECK(query.step());
+  Operated found;
+  found.recipients = static_cast<std::size_t>(query.integer(0));
+  found.messages = static_cast<std::size_t>(query.integer(1));
+  return found;
+}
+
+Result<std::vector<Grouped>> QueueReader::group(const Filter& filter, GroupBy by) {
+  const char* const key = by == GroupBy::Site     ? "domain"
+                          : by == GroupBy::Reason ? "CASE length(status) WHEN 0 THEN CAST(text AS BLOB) ELSE "
+                                                    "CAST(status||' '||text AS BLOB) END"
+                                                  : "account_name";
+  std::string where = message_conditions(filter);
+  POSTERN_TRY(store::Statement query,
+              database_.prepare(
+                  std::string("SELECT ") + key +
+                  ",count(DISTINCT message),count(*),sum(state=1 OR r.account IN (SELECT account "
+                  "FROM account_holds)),min(accepted_at),min(next_attempt) FROM recipients r JOIN "
+                  "(SELECT id,account_name,reverse_path,accepted_at FROM messages) m ON m.id=message" +
+                  where + " AND state<2" + kRecipientConditions + " GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?9"));
+  bind_filter(query, filter);
+  std::vector<Grouped> groups;
+  for (;;) {
+    POSTERN_TRY(const bool row, query.step());
+    if (!row) return groups;
+    Grouped group;
+    group.key = query.text(0);
+    group.messages = static_cast<std::size_t>(query.integer(1));
+    group.recipients = static_cast<std::size_t>(query.integer(2));
+    group.held = static_cast<std::size_t>(query.integer(3));
+    group.oldest = time_of(query.integer(4));
+    group.next_attempt = time_of(query.integer(5));
+    groups.push_back(std::move(group));
+  }
+}
+
 Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
   POSTERN_TRY(
       store::Statement query,
-      database_.prepare("SELECT id,account_name,reverse_path,accepted_at,size,not_before FROM messages" +
-                        std::string(kMatching)));
+      database_.prepare(
+          "SELECT id,account_name,reverse_path,accepted_at,size,not_before,account IN (SELECT account "
+          "FROM account_holds) FROM messages" +
+          matching_sql(filter)));
   bind_filter(query, filter);
   std::vector<Listed> listed;
   for (;;) {
@@ -148,6 +223,7 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
     entry.accepted_at = time_of(query.integer(3));
     entry.size = static_cast<std::uint64_t>(query.integer(4));
     entry.not_before = std::max(entry.accepted_at, time_of(query.integer(5)));
+    entry.account_held = query.integer(6) != 0;
     listed.push_back(std::move(entry));
   }
   POSTERN_TRY(store::Statement recipients,
@@ -158,14 +234,26 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
     for (;;) {
       POSTERN_TRY(const bool row, recipients.step());
       if (!row) break;
-      entry.recipients.push_back(
-          {recipients.text(0),
-           static_cast<RecipientState>(std::clamp<std::int64_t>(recipients.integer(1), 0, 2)),
-           static_cast<std::uint32_t>(recipients.integer(2)), time_of(recipients.integer(3)),
-           recipients.text(4), recipients.text(5)});
+      auto state = static_cast<RecipientState>(std::clamp<std::int64_t>(recipients.integer(1), 0, 2));
+      if (entry.account_held && state == RecipientState::Waiting) state = RecipientState::Held;
+      entry.recipients.push_back({recipients.text(0), state,
+                                  static_cast<std::uint32_t>(recipients.integer(2)),
+                                  time_of(recipients.integer(3)), recipients.text(4), recipients.text(5)});
     }
   }
   return listed;
+}
+
+Result<std::vector<AccountHold>> QueueReader::held_accounts() {
+  POSTERN_TRY(
+      store::Statement query,
+      database_.prepare("SELECT account,name,since,reason FROM account_holds ORDER BY since,account"));
+  std::vector<AccountHold> holds;
+  for (;;) {
+    POSTERN_TRY(const bool row, query.step());
+    if (!row) return holds;
+    holds.push_back({AccountId{query.integer(0)}, query.text(1), time_of(query.integer(2)), query.text(3)});
+  }
 }
 
 }  // namespace postern::queue

@@ -1,5 +1,7 @@
 #include "queue/queue_tables.h"
 
+#include <algorithm>
+
 namespace postern::queue {
 namespace {
 
@@ -30,8 +32,24 @@ ALTER TABLE messages ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN binary INTEGER NOT NULL DEFAULT 0;
 )";
 
+// Fair turns (queue/schedule.h): the file is asked for one account's recipients in one domain; `state` is in the index so
+// that a question is answered from it alone. And large messages under way, so that a start does not look for what is left of
+// them in every piece.
+const char* const kSchemaV5 = R"(
+ALTER TABLE recipients ADD COLUMN account INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recipients ADD COLUMN bounce INTEGER NOT NULL DEFAULT 0;
+UPDATE recipients SET account = COALESCE((SELECT account FROM messages WHERE id = message), 0);
+DROP INDEX due;
+CREATE INDEX flows ON recipients(account, domain, next_attempt, message, number, state) WHERE state = 0;
+CREATE TABLE drafts(message INTEGER PRIMARY KEY);
+INSERT INTO drafts SELECT DISTINCT message FROM pieces WHERE message NOT IN (SELECT id FROM messages);
+CREATE TABLE account_holds(account INTEGER PRIMARY KEY, name, since INTEGER NOT NULL, reason);
+)";
+
 enum Query : std::size_t {
   kInsertPiece,
+  kInsertDraft,
+  kDeleteDraft,
   kInsertMessage,
   kInsertRecipient,
   kDeleteRecipient,
@@ -41,47 +59,88 @@ enum Query : std::size_t {
   kDeleteMessageIfDone,
   kDeletePieces,
   kSweepPieces,
+  kSweepDrafts,
   kRetryAll,
   kHoldAll,
   kReleaseAll,
   kRemoveAll,
   kMarkRemoved,
   kFinishRemoval,
+  kSweepMark,
   kSweepRemoved,
   kSweepRemovedRecipients,
+  kBounceAll,
+  kCount,
+  kWaitingDomains,
+  kHoldAccount,
+  kReleaseAccount,
 };
+
+#define POSTERN_MEANT                                                                                  \
+  " AND (?5=x'' OR lower(address)=lower(?5)) AND (?6=x'' OR domain=?6) AND (?7=x'' OR status=?7 OR "   \
+  "instr(lower(text),lower(?7))>0) AND (?8<0 OR state=?8 OR (?8=1 AND state=0 AND account IN (SELECT " \
+  "account FROM account_holds))) "
 
 constexpr std::string_view kQueries[] = {
     "INSERT INTO pieces VALUES(?,?,?)",
+    "INSERT INTO drafts VALUES(?)",
+    "DELETE FROM drafts WHERE message=?",
     "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?,?,?,?)",
-    "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','',0)",
+    "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','',0,?,0)",
     "DELETE FROM recipients WHERE message=? AND number=?",
-    "UPDATE recipients SET attempts=attempts+?, next_attempt=?, status=?, text=?, "
-    "delay_reported=max(delay_reported,?) WHERE message=? AND number=?",
+    "UPDATE recipients SET attempts=attempts+?, next_attempt=?, status=?, "
+    "text=?, delay_reported=max(delay_reported,?) WHERE message=? AND number=?",
     "UPDATE recipients SET state=1, status=?, text=? WHERE message=? AND number=? AND state=0",
     "UPDATE messages SET signature=? WHERE id=?",
     "DELETE FROM messages WHERE id=?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message=?1)",
     "DELETE FROM pieces WHERE message=?1 AND NOT EXISTS (SELECT 1 FROM messages WHERE id=?1)",
-    "DELETE FROM pieces WHERE message NOT IN (SELECT id FROM messages)",
-    "UPDATE recipients SET next_attempt=max(?2,(SELECT not_before FROM messages WHERE id=?1)) WHERE "
-    "message=?1 "
-    "AND state=0",
-    "UPDATE recipients SET state=1 WHERE message=?1 AND state=0",
-    "UPDATE recipients SET state=0, next_attempt=max(?2,(SELECT not_before FROM messages WHERE id=?1)) WHERE "
-    "message=?1 AND state=1",
-    "DELETE FROM recipients WHERE message=?1",
-    "UPDATE recipients SET state=2 WHERE message=?1",
+    "DELETE FROM pieces WHERE message IN (SELECT message FROM drafts)",
+    "DELETE FROM drafts",
+    "UPDATE recipients SET next_attempt=max(?10,(SELECT not_before FROM messages WHERE id=?1)) WHERE "
+    "message=?1 AND state=0" POSTERN_MEANT,
+    "UPDATE recipients SET state=1 WHERE message=?1 AND state=0" POSTERN_MEANT,
+    "UPDATE recipients SET state=0, next_attempt=max(?10,(SELECT not_before FROM messages WHERE id=?1)) "
+    "WHERE message=?1 AND state=1" POSTERN_MEANT,
+    "DELETE FROM recipients WHERE message=?1" POSTERN_MEANT,
+    "UPDATE recipients SET state=2 WHERE message=?1" POSTERN_MEANT,
     "DELETE FROM recipients WHERE message=?1 AND state=2",
-    "DELETE FROM messages WHERE id IN (SELECT message FROM recipients WHERE state=2)",
+    "INSERT OR IGNORE INTO drafts SELECT message FROM recipients r WHERE state=2 AND NOT EXISTS (SELECT 1 "
+    "FROM "
+    "recipients o WHERE o.message=r.message AND o.state<>2)",
+    "DELETE FROM messages WHERE id IN (SELECT message FROM drafts)",
     "DELETE FROM recipients WHERE state=2",
+    "UPDATE recipients SET state=0, bounce=1, next_attempt=0 WHERE message=?1 AND state<2" POSTERN_MEANT,
+    "SELECT count(*) FROM recipients WHERE message=?1 AND state<2" POSTERN_MEANT,
+    "SELECT DISTINCT account,domain FROM recipients WHERE message=? AND state=0",
+    "INSERT OR REPLACE INTO account_holds VALUES(?,?,?,?)",
+    "DELETE FROM account_holds WHERE account=?",
 };
 
 std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
 
 }  // namespace
 
+const char* const kRecipientConditions = POSTERN_MEANT;
+
+std::string message_conditions(const Filter& filter) {
+  std::string sql = " WHERE 1";
+  if (filter.id) sql += " AND id=?1";
+  if (!filter.account.empty()) sql += " AND lower(account_name)=lower(?2)";
+  if (!filter.sender.empty()) sql += " AND lower(reverse_path)=lower(?3)";
+  if (filter.accepted_before) sql += " AND accepted_at<=?4";
+  return sql;
+}
+
+void bind_filter(store::Statement& query, const Filter& filter, std::int64_t more) {
+  query.bind(filter.id ? filter.id->value : 0, std::string_view(filter.account),
+             std::string_view(filter.sender), filter.accepted_before ? millis(*filter.accepted_before) : 0,
+             std::string_view(filter.recipient), std::string_view(filter.site),
+             std::string_view(filter.reason), filter.state ? static_cast<std::int64_t>(*filter.state) : -1,
+             static_cast<std::int64_t>(std::min<std::size_t>(filter.limit, INT64_MAX)), more);
+}
+
 const std::vector<std::string>& queue_schema() {
-  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3, kSchemaV4};
+  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3, kSchemaV4, kSchemaV5};
   return kSteps;
 }
 
@@ -95,6 +154,7 @@ Result<QueueTables> QueueTables::prepare(store::Database& database) {
 }
 
 Result<> QueueTables::insert_piece(QueueId id, std::uint32_t number, std::string_view content) {
+  if (number == 0) POSTERN_CHECK(statements_[kInsertDraft].bind(id.value).run());
   return statements_[kInsertPiece].bind(id.value, std::int64_t{number}, content).run();
 }
 
@@ -110,11 +170,13 @@ Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, st
                           std::string_view(smtp::to_params(e.params.handling)), millis(m.not_before()),
                           std::int64_t{m.binary})
                     .run());
+  if (pieces > 0) POSTERN_CHECK(statements_[kDeleteDraft].bind(m.id.value).run());
   std::int64_t number = 0;
   for (const smtp::Recipient& r : e.recipients) {
     POSTERN_CHECK(statements_[kInsertRecipient]
                       .bind(m.id.value, number++, std::string_view(r.address), std::string_view(r.domain),
-                            std::int64_t{r.notify.bits}, std::string_view(r.orcpt), millis(m.not_before()))
+                            std::int64_t{r.notify.bits}, std::string_view(r.orcpt), millis(m.not_before()),
+                            m.account.value)
                       .run());
   }
   return {};
@@ -160,7 +222,24 @@ Result<> QueueTables::remove_if_done(QueueId id) {
 
 Result<> QueueTables::discard_pieces(QueueId id) { return statements_[kDeletePieces].bind(id.value).run(); }
 
-Result<> QueueTables::mark_removed(QueueId id) { return statements_[kMarkRemoved].bind(id.value).run(); }
+Result<> QueueTables::discard_draft(QueueId id) {
+  POSTERN_CHECK(statements_[kDeleteDraft].bind(id.value).run());
+  return discard_pieces(id);
+}
+
+namespace {
+Filter only(QueueId id, const Filter& filter) {
+  Filter one = filter;
+  one.id = id;
+  return one;
+}
+}  // namespace
+
+Result<> QueueTables::mark_removed(QueueId id, const Filter& filter) {
+  const Filter one = only(id, filter);
+  bind_filter(statements_[kMarkRemoved], one);
+  return statements_[kMarkRemoved].run();
+}
 
 Result<> QueueTables::finish_removal(QueueId id) {
   POSTERN_CHECK(statements_[kFinishRemoval].bind(id.value).run());
@@ -168,24 +247,65 @@ Result<> QueueTables::finish_removal(QueueId id) {
 }
 
 Result<> QueueTables::sweep() {
+  POSTERN_CHECK(statements_[kSweepMark].bind().run());
   POSTERN_CHECK(statements_[kSweepRemoved].bind().run());
   POSTERN_CHECK(statements_[kSweepRemovedRecipients].bind().run());
-  return statements_[kSweepPieces].bind().run();
+  POSTERN_CHECK(statements_[kSweepPieces].bind().run());
+  return statements_[kSweepDrafts].bind().run();
 }
 
-Result<> QueueTables::operate(QueueId id, Operation operation, TimePoint now) {
+Result<> QueueTables::operate(QueueId id, const Filter& filter, Operation operation, TimePoint now) {
+  const auto run = [&](Query query) {
+    // Named: what is bound has to live until the statement has run.
+    const Filter one = only(id, filter);
+    bind_filter(statements_[query], one, millis(now));
+    return statements_[query].run();
+  };
   switch (operation) {
     case Operation::Retry:
-      return statements_[kRetryAll].bind(id.value, millis(now)).run();
+      return run(kRetryAll);
     case Operation::Hold:
-      return statements_[kHoldAll].bind(id.value).run();
+      return run(kHoldAll);
     case Operation::Release:
-      return statements_[kReleaseAll].bind(id.value, millis(now)).run();
+      return run(kReleaseAll);
     case Operation::Remove:
-      POSTERN_CHECK(statements_[kRemoveAll].bind(id.value).run());
+      POSTERN_CHECK(run(kRemoveAll));
       return remove_if_done(id);
+    case Operation::Bounce:
+      return run(kBounceAll);
   }
   return fail(Errc::Internal, "unknown operation");
+}
+
+Result<std::size_t> QueueTables::count(QueueId id, const Filter& filter) {
+  const Filter one = only(id, filter);
+  bind_filter(statements_[kCount], one);
+  POSTERN_CHECK(statements_[kCount].step());
+  const std::int64_t found = statements_[kCount].integer(0);
+  statements_[kCount].reset();
+  return static_cast<std::size_t>(found);
+}
+
+Result<std::vector<std::string>> QueueTables::waiting_domains(QueueId id, AccountId& account) {
+  std::vector<std::string> domains;
+  statements_[kWaitingDomains].bind(id.value);
+  for (;;) {
+    POSTERN_TRY(const bool row, statements_[kWaitingDomains].step());
+    if (!row) return domains;
+    account = AccountId{statements_[kWaitingDomains].integer(0)};
+    domains.push_back(statements_[kWaitingDomains].text(1));
+  }
+}
+
+Result<> QueueTables::hold_account(const AccountHold& hold) {
+  return statements_[kHoldAccount]
+      .bind(hold.account.value, std::string_view(hold.account_name), millis(hold.since),
+            std::string_view(hold.reason))
+      .run();
+}
+
+Result<> QueueTables::release_account(AccountId account) {
+  return statements_[kReleaseAccount].bind(account.value).run();
 }
 
 }  // namespace postern::queue

@@ -15,6 +15,13 @@ constexpr std::size_t kPiece = std::size_t{64} * 1024;
 /// The schema of queue.db, one step per version.
 [[nodiscard]] const std::vector<std::string>& queue_schema();
 
+/// The conditions of a Filter, with what they bind. In all of them: ?1 id, ?2 account, ?3 sender,
+/// ?4 accepted before, ?5 recipient, ?6 site, ?7 reason, ?8 state or -1, ?9 limit; empty or 0: not asked for.
+[[nodiscard]] std::string message_conditions(const Filter& filter);
+/// True for every recipient of a message in the list when the filter is not by recipient.
+extern const char* const kRecipientConditions;
+void bind_filter(store::Statement& query, const Filter& filter, std::int64_t more = 0);
+
 /// The statements of the writer's connection.
 /// Threads  the writer's.
 class QueueTables {
@@ -28,19 +35,27 @@ class QueueTables {
                                         std::string_view tail);
   [[nodiscard]] Result<> settle(QueueId id, const std::vector<RecipientOutcome>& outcomes,
                                 std::string_view keep_signature);
-  /// Removes the pieces of a message that does not exist.
-  [[nodiscard]] Result<> discard_pieces(QueueId id);
+  /// Removes the pieces of a message that never came to exist.
+  [[nodiscard]] Result<> discard_draft(QueueId id);
   /// What a crash left behind: pieces whose message never came to exist, messages marked as removed.
   [[nodiscard]] Result<> sweep();
-  /// For a message that nobody has leased.
-  [[nodiscard]] Result<> operate(QueueId id, Operation operation, TimePoint now);
-  /// For one that is leased: it is never due again, and gone with finish_removal().
-  [[nodiscard]] Result<> mark_removed(QueueId id);
+  /// For a message that nobody has leased: acts on those of its recipients that `filter` means.
+  [[nodiscard]] Result<> operate(QueueId id, const Filter& filter, Operation operation, TimePoint now);
+  /// For one that is leased: they are never due again, and gone with finish_removal().
+  [[nodiscard]] Result<> mark_removed(QueueId id, const Filter& filter);
   [[nodiscard]] Result<> finish_removal(QueueId id);
+  /// How many of a message's recipients a filter means.
+  [[nodiscard]] Result<std::size_t> count(QueueId id, const Filter& filter);
+  /// The domains in which recipients of the message wait, and its account.
+  [[nodiscard]] Result<std::vector<std::string>> waiting_domains(QueueId id, AccountId& account);
+
+  [[nodiscard]] Result<> hold_account(const AccountHold& hold);
+  [[nodiscard]] Result<> release_account(AccountId account);
 
  private:
   explicit QueueTables(std::vector<store::Statement> statements) : statements_(std::move(statements)) {}
   [[nodiscard]] Result<> remove_if_done(QueueId id);
+  [[nodiscard]] Result<> discard_pieces(QueueId id);
   std::vector<store::Statement> statements_;
 };
 

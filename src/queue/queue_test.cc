@@ -1,10 +1,16 @@
 #include "queue/history.h"
 #include "queue/sqlite_queue.h"
+#include "store/sqlite.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <filesystem>
+#include <fstream>
+#include <map>
 
 namespace postern::queue {
 namespace {
@@ -22,7 +28,7 @@ class QueueTest : public testing::Test {
   }
   void reopen() {
     queue_.reset();
-    Result<std::unique_ptr<SqliteQueue>> opened = SqliteQueue::open(dir_ + "/queue.db", {}, clock_);
+    Result<std::unique_ptr<SqliteQueue>> opened = SqliteQueue::open(dir_ + "/queue.db", options_, clock_);
     ASSERT_TRUE(opened) << opened.error().detail;
     queue_ = *std::move(opened);
   }
@@ -33,7 +39,10 @@ class QueueTest : public testing::Test {
     m.account = AccountId{7};
     m.account_name = "alice@example.org";
     m.envelope.reverse_path = "alice@example.org";
-    for (std::string& address : to) m.envelope.recipients.push_back({address, "example.net", {}, ""});
+    for (std::string& address : to) {
+      const std::string domain = address.substr(address.find('@') + 1);
+      m.envelope.recipients.push_back({address, domain == "Example.NET" ? "example.net" : domain, {}, ""});
+    }
     m.signing_domain = "example.org";
     m.accepted_at = clock_.now();
     return m;
@@ -89,6 +98,18 @@ class QueueTest : public testing::Test {
     return out;
   }
 
+  net::Task<> do_read_or_error(QueueId id, std::string& out) {
+    const Result<std::string> content = co_await queue_->read(loop_, id, 0);
+    out = content.value_or("");
+    loop_.stop();
+  }
+  std::string read_or_error(QueueId id) {
+    std::string out;
+    loop_.spawn(do_read_or_error(id, out));
+    loop_.run();
+    return out;
+  }
+
   net::Task<> do_settle(Lease lease, std::vector<RecipientOutcome> outcomes, std::string signature) {
     const Result<> settled = co_await queue_->settle(loop_, lease, std::move(outcomes), std::move(signature));
     EXPECT_TRUE(settled);
@@ -112,7 +133,69 @@ class QueueTest : public testing::Test {
     return count;
   }
 
+  net::Task<> do_hold(AccountHold hold, bool release, Result<>& out) {
+    if (release) {
+      out = co_await queue_->release_account(loop_, hold.account);
+    } else {
+      out = co_await queue_->hold_account(loop_, hold);
+    }
+    loop_.stop();
+  }
+  Result<> hold_account(std::int64_t account, bool release = false) {
+    Result<> out = fail(Errc::Internal, "did not run");
+    loop_.spawn(do_hold({AccountId{account}, "alice@example.org", clock_.now(), "a test"}, release, out));
+    loop_.run();
+    return out;
+  }
+
+  net::Task<> do_list(Filter filter, std::vector<Listed>& out) {
+    Result<std::vector<Listed>> listed = co_await queue_->list(loop_, filter);
+    EXPECT_TRUE(listed) << listed.error().detail;
+    out = std::move(listed).value_or(std::vector<Listed>{});
+    loop_.stop();
+  }
+  std::vector<Listed> list(Filter filter = {}) {
+    std::vector<Listed> out;
+    loop_.spawn(do_list(std::move(filter), out));
+    loop_.run();
+    return out;
+  }
+  net::Task<> do_group(Filter filter, GroupBy by, std::vector<Grouped>& out) {
+    Result<std::vector<Grouped>> groups = co_await queue_->group(loop_, filter, by);
+    EXPECT_TRUE(groups) << groups.error().detail;
+    out = std::move(groups).value_or(std::vector<Grouped>{});
+    loop_.stop();
+  }
+  std::vector<Grouped> group(Filter filter, GroupBy by) {
+    std::vector<Grouped> out;
+    loop_.spawn(do_group(std::move(filter), by, out));
+    loop_.run();
+    return out;
+  }
+  net::Task<> do_count(Filter filter, Operated& out) {
+    Result<Operated> count = co_await queue_->count(loop_, filter);
+    EXPECT_TRUE(count) << count.error().detail;
+    out = std::move(count).value_or(Operated{});
+    loop_.stop();
+  }
+  Operated count(Filter filter) {
+    Operated out;
+    loop_.spawn(do_count(std::move(filter), out));
+    loop_.run();
+    return out;
+  }
+  /// Changes the file behind the queue's back, while it is closed.
+  void tamper(const std::string& sql) {
+    queue_.reset();
+    Result<store::Database> database = store::Database::open(dir_ + "/queue.db", store::Database::Sync::Full);
+    ASSERT_TRUE(database);
+    const Result<> done = database->execute(sql);
+    ASSERT_TRUE(done) << done.error().detail;
+    reopen();
+  }
+
   std::string dir_;
+  Options options_;
   FakeClock clock_;
   net::Loop loop_;
   std::unique_ptr<SqliteQueue> queue_;
@@ -303,6 +386,221 @@ TEST_F(QueueTest, ARemovalSurvivesTheProcess) {
   reopen();  // the lease never ended
   EXPECT_TRUE(lease().empty());
   EXPECT_EQ(operate({.id = id}, Operation::Hold).messages, 0U);
+}
+
+// ---- fair turns
+
+TEST_F(QueueTest, ABacklogForOneSiteLeavesRoomForOthers) {
+  options_.active_capacity = 40;
+  reopen();
+  for (int i = 0; i < 60; ++i) put({"b" + std::to_string(i) + "@slow.example"});
+  clock_.advance(std::chrono::seconds(1));
+  const QueueId other = put({"c@fast.example"});
+  const std::vector<Lease> leases = lease(100);
+  EXPECT_LE(leases.size(), 30U);
+  EXPECT_TRUE(std::ranges::any_of(leases, [&](const Lease& l) { return l.id == other; }));
+}
+
+TEST_F(QueueTest, ASlowSiteKeepsNobodyElseInItsMessages) {
+  options_.active_capacity = 8;
+  reopen();
+  for (int i = 0; i < 10; ++i) put({"b@slow.example", "c@fast" + std::to_string(i) + ".example"});
+  std::size_t slow = 0;
+  std::vector<Lease> leases = lease(100);
+  for (const Lease& l : leases) {
+    for (const smtp::Recipient& to : l.envelope.recipients) slow += to.domain == "slow.example" ? 1 : 0;
+  }
+  EXPECT_LE(slow, 4U);
+  // As they end, the rest comes, each recipient once.
+  std::map<std::string, int> seen;
+  while (!leases.empty()) {
+    for (const Lease& l : leases) {
+      std::vector<RecipientOutcome> outcomes;
+      for (std::size_t i = 0; i < l.index.size(); ++i) {
+        ++seen[std::to_string(l.id.value) + l.envelope.recipients[i].address];
+        outcomes.push_back(outcome(l.index[i], RecipientOutcome::Kind::Delivered));
+      }
+      settle(l, outcomes);
+    }
+    leases = lease(100);
+  }
+  EXPECT_EQ(seen.size(), 20U);
+  EXPECT_TRUE(std::ranges::all_of(seen, [](const auto& entry) { return entry.second == 1; }));
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_F(QueueTest, WhoWaitsForMailHearsWhenThereIsSome) {
+  std::atomic<int> heard{0};
+  put({"b@example.net"});
+  const std::vector<Lease> leases = lease();
+  ASSERT_EQ(leases.size(), 1U);
+  queue_->set_on_due([&] { ++heard; });
+  EXPECT_TRUE(lease().empty());
+  EXPECT_EQ(heard, 0);
+  queue_->release(leases[0]);
+  EXPECT_EQ(heard, 1);
+}
+
+TEST_F(QueueTest, ARecipientThatBecomesDueDuringAnAttemptIsNotForgotten) {
+  put({"a@x.example", "b@x.example"});
+  const Lease first = lease().at(0);
+  settle(first, {outcome(0, RecipientOutcome::Kind::Retry, clock_.now() + std::chrono::hours(2)),
+                 outcome(1, RecipientOutcome::Kind::Retry, clock_.now() + std::chrono::hours(1))});
+  clock_.advance(std::chrono::hours(1));
+  const Lease second = lease().at(0);
+  EXPECT_EQ(second.index, std::vector<std::uint32_t>{1});
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_TRUE(lease().empty()) << "the message is under way";
+  settle(second, {outcome(1, RecipientOutcome::Kind::Delivered)});
+  const std::vector<Lease> third = lease();
+  ASSERT_EQ(third.size(), 1U);
+  EXPECT_EQ(third[0].index, std::vector<std::uint32_t>{0});
+}
+
+// ---- accounts that are held
+
+TEST_F(QueueTest, AHeldAccountsMailIsFrozenAndThawsWhole) {
+  put({"b@example.net"});
+  const std::vector<Lease> under_way = lease();
+  ASSERT_EQ(under_way.size(), 1U);
+  put({"c@example.net"});
+  ASSERT_TRUE(hold_account(7));
+  EXPECT_TRUE(queue_->withdrawn(under_way[0].id));
+  put({"d@example.net"});
+  EXPECT_TRUE(lease().empty());
+  queue_->release(under_way[0]);
+  EXPECT_TRUE(lease().empty());
+  reopen();
+  EXPECT_TRUE(lease().empty()) << "durable";
+  ASSERT_EQ(queue_->held_accounts().size(), 1U);
+  EXPECT_EQ(queue_->held_accounts()[0].reason, "a test");
+  const std::vector<Listed> shown = list();
+  ASSERT_EQ(shown.size(), 3U);
+  EXPECT_TRUE(shown[0].account_held);
+  EXPECT_EQ(shown[0].recipients[0].state, RecipientState::Held);
+  EXPECT_EQ(list({.state = RecipientState::Held}).size(), 3U);
+  ASSERT_TRUE(hold_account(7, true));
+  EXPECT_EQ(lease().size(), 3U);
+  EXPECT_TRUE(queue_->held_accounts().empty());
+  EXPECT_EQ(hold_account(7, true).error().code, Errc::NotFound);
+}
+
+TEST_F(QueueTest, FreshMailOfAHeldAccountIsNotHandedOn) {
+  std::atomic<int> taken{0};
+  queue_->set_on_accepted([&](const FreshMessage&) { ++taken; });
+  ASSERT_TRUE(hold_account(7));
+  put({"b@example.net"});
+  queue_.reset();  // joins the writer
+  EXPECT_EQ(taken, 0);
+}
+
+// ---- filters
+
+TEST_F(QueueTest, VerbsActOnTheRecipientsThatAreMeant) {
+  put({"a@slow.example", "b@fast.example"});
+  put({"c@fast.example"});
+  EXPECT_EQ(count({.site = "slow.example"}).recipients, 1U);
+  EXPECT_EQ(operate({.site = "slow.example"}, Operation::Hold).messages, 1U);
+  std::size_t leased = 0;
+  for (const Lease& l : lease()) leased += l.index.size();
+  EXPECT_EQ(leased, 2U);
+  EXPECT_EQ(list({.state = RecipientState::Held}).size(), 1U);
+}
+
+TEST_F(QueueTest, MailIsGroupedAndFiltered) {
+  put({"a@slow.example", "b@fast.example"});
+  clock_.advance(std::chrono::hours(2));
+  put({"c@slow.example"});
+  for (const Lease& l : lease()) {
+    std::vector<RecipientOutcome> outcomes;
+    for (const std::uint32_t i : l.index)
+      outcomes.push_back({i, RecipientOutcome::Kind::Retry, clock_.now() + std::chrono::hours(1), "4.2.1",
+                          i == 0 ? "450 Mailbox busy" : "451 later"});
+    settle(l, outcomes);
+  }
+  const std::vector<Grouped> sites = group({}, GroupBy::Site);
+  ASSERT_EQ(sites.size(), 2U);
+  EXPECT_EQ(sites[0].key, "slow.example");
+  EXPECT_EQ(sites[0].recipients, 2U);
+  EXPECT_EQ(sites[0].messages, 2U);
+  EXPECT_EQ(sites[0].oldest, clock_.now() - std::chrono::hours(2));
+  const std::vector<Grouped> reasons = group({.site = "slow.example"}, GroupBy::Reason);
+  ASSERT_EQ(reasons.size(), 1U);
+  EXPECT_EQ(reasons[0].key, "4.2.1 450 Mailbox busy");
+  EXPECT_EQ(group({}, GroupBy::Account).at(0).key, "alice@example.org");
+  EXPECT_EQ(list({.reason = "mailbox BUSY"}).size(), 2U);
+  EXPECT_EQ(list({.reason = "4.2.1"}).size(), 2U);
+  EXPECT_EQ(list({.reason = "451"}).size(), 1U);
+  EXPECT_EQ(list({.recipient = "B@FAST.example"}).size(), 1U);
+  EXPECT_EQ(list({.accepted_before = clock_.now() - std::chrono::hours(1)}).size(), 1U);
+}
+
+TEST_F(QueueTest, WhatIsToBeReturnedIsLeasedAtOnceAndSaysSo) {
+  const QueueId id = put({"a@x.example", "b@y.example"});
+  operate({.id = id}, Operation::Hold);
+  EXPECT_TRUE(lease().empty());
+  EXPECT_EQ(operate({.id = id, .site = "y.example"}, Operation::Bounce).recipients, 1U);
+  const std::vector<Lease> leases = lease();
+  ASSERT_EQ(leases.size(), 1U);
+  EXPECT_EQ(leases[0].index, std::vector<std::uint32_t>{1});
+  EXPECT_EQ(leases[0].bounce, std::vector<bool>{true});
+}
+
+TEST_F(QueueTest, ARemovalInPartLetsTheAttemptGoOn) {
+  const QueueId id = put({"a@x.example", "b@y.example"});
+  const std::vector<Lease> leases = lease();
+  EXPECT_EQ(operate({.recipient = "b@y.example"}, Operation::Remove).under_way, 1U);
+  EXPECT_FALSE(queue_->withdrawn(id));
+  settle(leases.at(0), {outcome(0, RecipientOutcome::Kind::Retry, clock_.now()),
+                        outcome(1, RecipientOutcome::Kind::Retry, clock_.now())});
+  const std::vector<Lease> again = lease();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].index, std::vector<std::uint32_t>{0});
+  put({"c@example.net"});  // a commit behind the removal
+  ASSERT_EQ(list({.id = id}).size(), 1U);
+  EXPECT_EQ(list({.id = id})[0].recipients.size(), 1U);
+}
+
+// ---- damage
+
+TEST_F(QueueTest, ADamagedRecordIsSetAsideAndStays) {
+  const std::array<std::string, 4> damages{
+      "UPDATE messages SET ret=77 WHERE id=", "UPDATE messages SET tail=x'00' WHERE id=",
+      "UPDATE recipients SET address=x'610d0a' WHERE message=", "DELETE FROM messages WHERE id="};
+  for (const std::string& damage : damages) {
+    const QueueId id = put({"b@example.net"});
+    tamper(damage + std::to_string(id.value));
+  }
+  const QueueId sound = put({"c@example.net"});
+  std::vector<QueueId> readable;
+  for (const Lease& l : lease()) {
+    if (!read_or_error(l.id).empty()) readable.push_back(l.id);
+    queue_->release(l);
+  }
+  EXPECT_EQ(readable, std::vector<QueueId>{sound});
+  std::vector<Lease> again = lease();
+  ASSERT_EQ(again.size(), 1U) << "nobody stumbles over them again";
+  EXPECT_EQ(again[0].id, sound);
+  reopen();
+  EXPECT_EQ(count({}).recipients, 4U) << "nothing is deleted (one has no message any more)";
+}
+
+TEST_F(QueueTest, AFileThatIsNoDatabaseIsNamed) {
+  std::ofstream(dir_ + "/other.db") << std::string(4096, 'x');
+  const auto opened = SqliteQueue::open(dir_ + "/other.db", options_, clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::Corrupt);
+  EXPECT_NE(opened.error().detail.find(dir_ + "/other.db"), std::string::npos) << opened.error().detail;
+}
+
+TEST_F(QueueTest, ADamagedHistoryIsPutAside) {
+  std::ofstream(dir_ + "/history.db") << std::string(4096, 'x');
+  const Result<std::unique_ptr<History>> history = History::open(dir_ + "/history.db");
+  ASSERT_TRUE(history) << history.error().detail;
+  std::size_t aside = 0;
+  for (const auto& file : std::filesystem::directory_iterator(dir_))
+    aside += file.path().filename().string().starts_with("history.db.damaged-") ? 1 : 0;
+  EXPECT_EQ(aside, 1U);
 }
 
 TEST_F(QueueTest, HistoryTellsByMessageAndByAddress) {

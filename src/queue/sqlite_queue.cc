@@ -2,33 +2,40 @@
 
 #include "base/log.h"
 #include "queue/fail_points.h"
-#include "queue/queue_reader.h"
-#include "queue/queue_tables.h"
+#include "queue/sqlite_queue_parts.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace postern::queue {
 namespace {
-/// Messages that an operator's verb changes in one transaction, so that clients need not wait long.
-constexpr std::size_t kOperateBatch = 500;
+/// A part of the file that could not be read is looked at again after this.
+constexpr std::chrono::minutes kReadAgain{1};
+
+/// All recipients, due at the same time.
+std::vector<Leases::Waiting> waiting_of(const smtp::Envelope& envelope, TimePoint due) {
+  std::vector<Leases::Waiting> waiting;
+  for (const smtp::Recipient& recipient : envelope.recipients) waiting.push_back({recipient.domain, due});
+  return waiting;
+}
+
+/// Those that still wait when the outcomes are recorded.
+std::vector<Leases::Waiting> waiting_after(const Lease& lease, const std::vector<RecipientOutcome>& outcomes,
+                                           TimePoint now) {
+  std::vector<Leases::Waiting> waiting;
+  for (const RecipientOutcome& outcome : outcomes) {
+    using Kind = RecipientOutcome::Kind;
+    if (outcome.kind != Kind::Retry && outcome.kind != Kind::Postponed && outcome.kind != Kind::Untried)
+      continue;
+    const auto found = std::ranges::lower_bound(lease.index, outcome.index);
+    if (found == lease.index.end() || *found != outcome.index) continue;
+    const auto at = static_cast<std::size_t>(found - lease.index.begin());
+    waiting.push_back(
+        {lease.envelope.recipients[at].domain, outcome.kind == Kind::Untried ? now : outcome.retry_at});
+  }
+  return waiting;
+}
 }  // namespace
-
-struct SqliteQueue::Files {
-  store::Database database;
-  QueueTables tables;
-  QueueReader reader;  // used on the reader thread only
-};
-
-/// One thing for the writer to do inside a group's transaction.
-struct SqliteQueue::Request {
-  bool urgent = true;
-  std::function<Result<>(QueueTables&)> apply;
-  std::function<void(Result<>)> done;
-  std::optional<FreshMessage> fresh;  // handed on when the commit is durable
-  const char* before = "before_commit";
-  const char* after = "after_commit";
-};
 
 class SqliteQueue::SqliteDraft final : public Queue::Draft {
  public:
@@ -41,10 +48,10 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
       const std::lock_guard lock(queue_.mutex_);
       --queue_.open_drafts_;
     }
-    if (committed_ || pieces_ == 0) return;
+    if (committed_ || pieces_ == 0) return;  // discarding what was committed after all does nothing
     auto request = std::make_unique<Request>();
     request->urgent = false;
-    request->apply = [id = id_](QueueTables& tables) { return tables.discard_pieces(id); };
+    request->apply = [id = id_](QueueTables& tables) { return tables.discard_draft(id); };
     request->done = [](const Result<>&) {};  // what cannot be removed now is swept at the next start
     queue_.submit(std::move(request));
   }
@@ -69,20 +76,27 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
     if (message.not_before() == message.accepted_at) {
       fresh.emplace(FreshMessage{lease_of(message), std::nullopt});
       // The lease is taken before the commit, so that nobody finds the message in between.
-      queue_.try_lease(id_);
+      queue_.leases_.reserve(id_);
     }
     auto shared = std::make_shared<std::pair<NewMessage, std::string>>(std::move(message), std::move(tail_));
     if (fresh && pieces_ == 0) fresh->content = shared->second;
+    if (shared->first.account_name.empty()) {
+      request->before = "before_report_commit";
+      request->after = "after_report_commit";
+    }
     request->fresh = std::move(fresh);
     request->apply = [shared, size = size_, pieces = pieces_](QueueTables& tables) {
       return tables.insert_message(shared->first, size, pieces, shared->second);
     };
-    net::Completion<Result<>> done(loop_);
-    request->done = done.resolver();
-    committed_ = true;  // even if it fails: pieces without a message are swept
-    queue_.submit(std::move(request));
-    const Result<> durable = co_await done;
+    if (!request->fresh) {
+      request->done = [&leases = queue_.leases_, shared](const Result<>& written) {
+        if (written)
+          leases.add(shared->first.account, waiting_of(shared->first.envelope, shared->first.not_before()));
+      };
+    }
+    const Result<> durable = co_await queue_.submit_and_wait(loop_, std::move(request));
     if (!durable) co_return durable.error();
+    committed_ = true;
     co_return queue_.make_receipt(id_);
   }
 
@@ -90,6 +104,8 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
   net::Task<Result<>> put_aside() {
     auto request = std::make_unique<Request>();
     auto content = std::make_shared<std::string>(std::exchange(tail_, {}));
+    request->before = "before_piece_commit";
+    request->after = "after_piece_commit";
     request->apply = [id = id_, number = pieces_, content](QueueTables& tables) {
       return tables.insert_piece(id, number, *content);
     };
@@ -111,6 +127,7 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
     for (std::uint32_t i = 0; i < m.envelope.recipients.size(); ++i) {
       lease.index.push_back(i);
       lease.attempts.push_back(0);
+      lease.bounce.push_back(false);
       lease.delay_reported.push_back(false);
     }
     lease.signing_domain = m.signing_domain;
@@ -136,14 +153,35 @@ Result<std::unique_ptr<SqliteQueue>> SqliteQueue::open(const std::string& path, 
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full, vfs));
   POSTERN_CHECK(database.migrate(queue_schema()));
   POSTERN_TRY(QueueTables tables, QueueTables::prepare(database));
+  POSTERN_TRY(store::Transaction sweep, store::Transaction::begin(database));
   POSTERN_CHECK(tables.sweep());
+  POSTERN_CHECK(sweep.commit());
   POSTERN_TRY(QueueReader reader, QueueReader::open(path, vfs));
-  auto files = std::unique_ptr<Files>(new Files{std::move(database), std::move(tables), std::move(reader)});
-  return std::unique_ptr<SqliteQueue>(new SqliteQueue(std::move(files), options, clock));
+  POSTERN_TRY(QueueReader operator_reader, QueueReader::open(path, vfs));
+  auto files = std::unique_ptr<Files>(
+      new Files{std::move(database), std::move(tables), std::move(reader), std::move(operator_reader)});
+  std::unique_ptr<SqliteQueue> queue(new SqliteQueue(std::move(files), options, clock));
+  POSTERN_CHECK(queue->load_state());
+  return queue;
 }
 
 SqliteQueue::SqliteQueue(std::unique_ptr<Files> files, const Options& options, const Clock& clock)
-    : files_(std::move(files)), options_(options), clock_(clock), writer_([this] { write_groups(); }) {}
+    : files_(std::move(files)),
+      options_(options),
+      clock_(clock),
+      leases_(options.active_capacity),
+      writer_([this] { write_groups(); }) {}
+
+Result<> SqliteQueue::load_state() {
+  POSTERN_TRY(const std::vector<AccountHold> holds, files_->reader.held_accounts());
+  for (const AccountHold& hold : holds) {
+    holds_[hold.account] = hold;
+    leases_.hold(hold.account);
+  }
+  return files_->reader.flows([this](AccountId account, std::string domain, TimePoint due) {
+    leases_.add(account, {{std::move(domain), due}});
+  });
+}
 
 SqliteQueue::~SqliteQueue() {
   {
@@ -161,6 +199,23 @@ std::unique_ptr<Queue::Draft> SqliteQueue::begin(net::Loop& loop, QueueId id) {
 void SqliteQueue::set_on_accepted(std::function<void(FreshMessage)> taker) {
   const std::lock_guard lock(mutex_);
   taker_ = std::move(taker);
+}
+
+void SqliteQueue::set_on_due(std::function<void()> on_due) { leases_.set_on_due(std::move(on_due)); }
+
+void SqliteQueue::set_site_of(std::function<std::string(std::string_view)> site_of) {
+  leases_.set_site_of(std::move(site_of));
+}
+
+net::Task<Result<>> SqliteQueue::submit_and_wait(net::Loop& loop, std::unique_ptr<Request> request) {
+  net::Completion<Result<>> done(loop);
+  request->done = [then = std::move(request->done), resolve = done.resolver()](Result<> result) {
+    if (then) then(result);
+    resolve(std::move(result));
+  };
+  submit(std::move(request));
+  const Result<> written = co_await done;
+  co_return written;
 }
 
 void SqliteQueue::submit(std::unique_ptr<Request> request) {
@@ -242,24 +297,51 @@ Result<> SqliteQueue::execute(const std::deque<std::unique_ptr<Request>>& group)
 
 void SqliteQueue::write_group(std::deque<std::unique_ptr<Request>> group) {
   const Result<> written = execute(group);
+  note_state_of_store(written);
+  if (!written && written.error().code != Errc::Unavailable && group.size() > 1) {
+    // One record that cannot be written must not take the others with it.
+    for (std::unique_ptr<Request>& request : group) {
+      std::deque<std::unique_ptr<Request>> one;
+      one.push_back(std::move(request));
+      write_group(std::move(one));
+    }
+    return;
+  }
   std::function<void(FreshMessage)> taker;
   {
     const std::lock_guard lock(mutex_);
     taker = taker_;
-    if (!written && failure_.empty()) {
-      log::Event(log::Level::Error, "queue.store_failed").with("why", written.error().detail);
-    } else if (written && !failure_.empty()) {
-      log::Event(log::Level::Info, "queue.store_works_again");
-    }
-    failure_ = written ? "" : written.error().detail;
   }
-  for (auto& request : group) {
-    const bool taken = request->fresh && written && taker;
+  for (auto& request : group) finish(*request, written, taker);
+}
+
+void SqliteQueue::note_state_of_store(const Result<>& written) {
+  const std::lock_guard lock(mutex_);
+  if (!written && failure_.empty()) {
+    log::Event(log::Level::Error, "queue.store_failed").with("why", written.error().detail);
+  } else if (written && !failure_.empty()) {
+    log::Event(log::Level::Info, "queue.store_works_again");
+  }
+  // Other errors concern what was to be written, and not the store.
+  if (written || written.error().code == Errc::Unavailable) failure_ = written ? "" : written.error().detail;
+}
+
+void SqliteQueue::finish(Request& request, const Result<>& written,
+                         const std::function<void(FreshMessage)>& taker) {
+  bool goes_on = false;
+  if (request.fresh) {
+    Lease& lease = request.fresh->lease;
     // Before the sender learns of its Receipt: whoever asks then for what is due must find the message.
-    if (request->fresh && !taken) end_lease(request->fresh->lease.id);
-    request->done(written ? Result<>{} : Result<>(Error{Errc::Unavailable, written.error().detail}));
-    if (taken) taker(*std::move(request->fresh));
+    if (!written) {
+      end_lease(lease.id, lease.account, {});
+    } else if (taker) {
+      goes_on = leases_.admit(lease, clock_.now());
+    } else {
+      end_lease(lease.id, lease.account, waiting_of(lease.envelope, clock_.now()));
+    }
   }
+  request.done(written ? Result<>{} : Result<>(Error{Errc::Unavailable, written.error().detail}));
+  if (goes_on) taker(*std::move(request.fresh));
 }
 
 void SqliteQueue::probe() {
@@ -275,22 +357,8 @@ void SqliteQueue::probe() {
   failure_.clear();
 }
 
-bool SqliteQueue::try_lease(QueueId id) {
-  const std::lock_guard lock(lease_mutex_);
-  return leased_.insert(id.value).second;
-}
-
-void SqliteQueue::end_lease(QueueId id) {
-  bool removed = false;
-  {
-    const std::lock_guard lock(lease_mutex_);
-    leased_.erase(id.value);
-    const auto withdrawn = withdrawn_.find(id.value);
-    if (withdrawn == withdrawn_.end()) return;
-    removed = withdrawn->second == Operation::Remove;
-    withdrawn_.erase(withdrawn);
-  }
-  if (!removed) return;
+void SqliteQueue::end_lease(QueueId id, AccountId account, const std::vector<Leases::Waiting>& again) {
+  if (!leases_.end(id, account, again)) return;
   auto request = std::make_unique<Request>();
   request->urgent = false;
   request->apply = [id](QueueTables& tables) { return tables.finish_removal(id); };
@@ -298,32 +366,67 @@ void SqliteQueue::end_lease(QueueId id) {
   submit(std::move(request));
 }
 
-bool SqliteQueue::withdrawn(QueueId id) const {
-  const std::lock_guard lock(lease_mutex_);
-  return withdrawn_.contains(id.value);
+bool SqliteQueue::withdrawn(QueueId id) const { return leases_.withdrawn(id); }
+
+void SqliteQueue::release(const Lease& lease) {
+  end_lease(lease.id, lease.account, waiting_of(lease.envelope, clock_.now()));
 }
 
-void SqliteQueue::release(const Lease& lease) { end_lease(lease.id); }
+/// A damaged record stays leased, so that nobody stumbles over it again while this process lives; it stays in the
+/// file.
+void SqliteQueue::set_aside(QueueId id, const std::string& why) {
+  log::Event(log::Level::Error, "queue.record_set_aside").with("queue_id", id).with("why", why);
+}
+
+Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max) {
+  std::vector<Lease> leases;
+  Result<> readable;
+  while (leases.size() < max && readable) {
+    std::optional<Schedule::Turn> turn = leases_.next(now);
+    if (!turn) break;
+    turn->room = std::min(turn->room, max - leases.size());
+    std::vector<QueueId> taken;
+    const Result<QueueReader::Look> look = files_->reader.look(
+        *turn, now, [&](const Position& row) { return leases_.take(*turn, row); }, taken);
+    for (const QueueId id : taken) {
+      Result<Lease> lease = files_->reader.load(id, now);
+      if (!lease && lease.error().code == Errc::Unavailable) {
+        end_lease(id, turn->account, {{turn->domain, now}});
+        readable = lease.error();
+      } else if (!lease) {
+        set_aside(id, lease.error().detail);
+      } else if (leases_.admit(*lease, now)) {
+        leases.push_back(*std::move(lease));
+      }
+    }
+    if (look) {
+      leases_.seen(*turn, look->reached, look->next_due);
+      continue;
+    }
+    // A part of the file that is damaged does not stop what is elsewhere.
+    log::Event(log::Level::Error, "queue.read_failed").with("why", look.error().detail);
+    leases_.seen(*turn, std::nullopt, now + kReadAgain);
+    if (look.error().code == Errc::Unavailable) readable = look.error();
+  }
+  if (!readable && leases.empty()) return readable.error();
+  return leases;
+}
 
 net::Task<Result<std::vector<Lease>>> SqliteQueue::lease_due(net::Loop& loop, TimePoint now,
                                                              std::size_t max) {
-  auto job = [this, now, max] {
-    std::vector<QueueId> damaged;
-    Result<std::vector<Lease>> leases = files_->reader.due(
-        now, max, [this](QueueId id) { return try_lease(id); }, damaged);
-    // A damaged record stays leased, so nobody stumbles over it again while this process lives; it stays in
-    // the file.
-    for (const QueueId id : damaged)
-      log::Event(log::Level::Error, "queue.record_set_aside").with("queue_id", id);
-    return leases;
-  };
+  auto job = [this, now, max] { return find_due(now, max); };
   Result<Result<std::vector<Lease>>> found = co_await readers_.run(loop, std::move(job));
   if (!found) co_return found.error();
   co_return *std::move(found);
 }
 
 net::Task<Result<std::string>> SqliteQueue::read(net::Loop& loop, QueueId id, std::uint32_t piece) {
-  auto job = [this, id, piece] { return files_->reader.piece(id, piece); };
+  auto job = [this, id, piece] {
+    Result<std::string> content = files_->reader.piece(id, piece);
+    if (!content && content.error().code == Errc::Corrupt && leases_.keep(id))
+      set_aside(id, content.error().detail);
+    return content;
+  };
   Result<Result<std::string>> content = co_await readers_.run(loop, std::move(job));
   if (!content) co_return content.error();
   co_return *std::move(content);
@@ -333,102 +436,21 @@ net::Task<Result<>> SqliteQueue::settle(net::Loop& loop, const Lease& lease,
                                         std::vector<RecipientOutcome> outcomes, std::string keep_signature) {
   auto request = std::make_unique<Request>();
   request->urgent = false;
-  request->before = "before_settle_commit";
-  request->after = "after_settle_commit";
+  request->before = keep_signature.empty() ? "before_settle_commit" : "before_signature_commit";
+  request->after = keep_signature.empty() ? "after_settle_commit" : "after_signature_commit";
   const QueueId id = lease.id;
   auto shared = std::make_shared<std::pair<std::vector<RecipientOutcome>, std::string>>(
       std::move(outcomes), std::move(keep_signature));
+  auto again =
+      std::make_shared<std::vector<Leases::Waiting>>(waiting_after(lease, shared->first, clock_.now()));
   request->apply = [id, shared](QueueTables& tables) {
     return tables.settle(id, shared->first, shared->second);
   };
-  net::Completion<Result<>> done(loop);
-  // The lease ends whatever came of it: what was not recorded is tried again.
-  request->done = [this, id, resolve = done.resolver()](Result<> result) {
-    end_lease(id);
-    resolve(std::move(result));
+  request->done = [this, id, account = lease.account, again](const Result<>& result) {
+    if (result) end_lease(id, account, *again);
   };
-  submit(std::move(request));
-  const Result<> settled = co_await done;
+  const Result<> settled = co_await submit_and_wait(loop, std::move(request));
   co_return settled;
-}
-
-net::Task<Result<std::vector<Listed>>> SqliteQueue::list(net::Loop& loop, const Filter& filter) {
-  // Named, not a temporary beside co_await: g++ 12 destroys its captures twice.
-  auto job = [this, filter] { return files_->reader.list(filter); };
-  Result<Result<std::vector<Listed>>> found = co_await readers_.run(loop, std::move(job));
-  if (!found) co_return found.error();
-  if (*found) {
-    const std::lock_guard lock(lease_mutex_);
-    for (Listed& entry : **found) entry.active = leased_.contains(entry.id.value);
-  }
-  co_return *std::move(found);
-}
-
-/// One batch of an operator's verb on its way through the writer.
-struct SqliteQueue::Operating {
-  std::vector<QueueId> ids;
-  Operation operation;
-  TimePoint now;
-  std::vector<QueueId> taken;  // leased for the moment, so that no dispatcher finds them half changed
-  Operated count;
-};
-
-Result<> SqliteQueue::operate_on(QueueTables& tables, QueueId id, Operating& operating) {
-  ++operating.count.messages;
-  const Operation operation = operating.operation;
-  {
-    const std::lock_guard lock(lease_mutex_);
-    if (leased_.insert(id.value).second) {
-      operating.taken.push_back(id);
-    } else {
-      ++operating.count.under_way;
-      const auto before = withdrawn_.find(id.value);
-      if (before != withdrawn_.end() && before->second == Operation::Remove) return {};
-      if (operation == Operation::Retry) return {};
-      if (operation == Operation::Release) withdrawn_.erase(id.value);
-      if (operation == Operation::Hold || operation == Operation::Remove) withdrawn_[id.value] = operation;
-      if (operation == Operation::Remove) return tables.mark_removed(id);
-    }
-  }
-  return tables.operate(id, operation, operating.now);
-}
-
-net::Task<Result<>> SqliteQueue::operate_on_some(net::Loop& loop, std::shared_ptr<Operating> operating) {
-  auto request = std::make_unique<Request>();
-  request->apply = [this, operating](QueueTables& tables) -> Result<> {
-    for (const QueueId id : operating->ids) POSTERN_CHECK(operate_on(tables, id, *operating));
-    return {};
-  };
-  net::Completion<Result<>> done(loop);
-  request->done = [this, operating, resolve = done.resolver()](Result<> result) {
-    for (const QueueId id : operating->taken) end_lease(id);
-    resolve(std::move(result));
-  };
-  submit(std::move(request));
-  const Result<> applied = co_await done;
-  co_return applied;
-}
-
-net::Task<Result<Operated>> SqliteQueue::operate(net::Loop& loop, const Filter& filter, Operation operation) {
-  auto job = [this, filter] { return files_->reader.matching(filter); };
-  const Result<Result<std::vector<QueueId>>> found = co_await readers_.run(loop, std::move(job));
-  if (!found) co_return found.error();
-  if (!*found) co_return (*found).error();
-  const std::vector<QueueId>& all = **found;
-  Operated count;
-  for (std::size_t begin = 0; begin < all.size(); begin += kOperateBatch) {
-    const std::size_t end = std::min(all.size(), begin + kOperateBatch);
-    auto some = std::make_shared<Operating>();
-    some->ids.assign(all.begin() + static_cast<std::ptrdiff_t>(begin),
-                     all.begin() + static_cast<std::ptrdiff_t>(end));
-    some->operation = operation;
-    some->now = clock_.now();
-    const Result<> applied = co_await operate_on_some(loop, some);
-    if (!applied) co_return applied.error();
-    count.messages += some->count.messages;
-    count.under_way += some->count.under_way;
-  }
-  co_return count;
 }
 
 std::string SqliteQueue::unavailable_because() const {

@@ -2,6 +2,7 @@
 
 #include "base/options.h"
 #include "net/offload.h"
+#include "queue/leases.h"
 #include "queue/queue.h"
 
 #include <chrono>
@@ -13,7 +14,7 @@
 #include <thread>
 #include <tuple>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 namespace postern::queue {
 
@@ -24,6 +25,7 @@ struct Options {
   std::chrono::milliseconds max_commit_delay{1};
   std::chrono::milliseconds max_settle_delay{10};
   std::chrono::milliseconds probe_interval{1000};
+  std::size_t active_capacity = 2000;  ///< messages in delivery: [delivery] max_active, set by the server
 
   static auto fields() {
     using std::chrono::milliseconds;
@@ -53,13 +55,20 @@ class SqliteQueue final : public Queue {
 
   [[nodiscard]] std::unique_ptr<Draft> begin(net::Loop& loop, QueueId id) override;
   void set_on_accepted(std::function<void(FreshMessage)> taker) override;
+  void set_on_due(std::function<void()> on_due) override;
+  void set_site_of(std::function<std::string(std::string_view)> site_of) override;
   net::Task<Result<std::vector<Lease>>> lease_due(net::Loop& loop, TimePoint now, std::size_t max) override;
   void release(const Lease& lease) override;
   net::Task<Result<std::string>> read(net::Loop& loop, QueueId id, std::uint32_t piece) override;
   net::Task<Result<>> settle(net::Loop& loop, const Lease& lease, std::vector<RecipientOutcome> outcomes,
                              std::string keep_signature) override;
   net::Task<Result<std::vector<Listed>>> list(net::Loop& loop, const Filter& filter) override;
+  net::Task<Result<std::vector<Grouped>>> group(net::Loop& loop, const Filter& filter, GroupBy by) override;
+  net::Task<Result<Operated>> count(net::Loop& loop, const Filter& filter) override;
   net::Task<Result<Operated>> operate(net::Loop& loop, const Filter& filter, Operation operation) override;
+  net::Task<Result<>> hold_account(net::Loop& loop, AccountHold hold) override;
+  net::Task<Result<>> release_account(net::Loop& loop, AccountId account) override;
+  [[nodiscard]] std::vector<AccountHold> held_accounts() const override;
   [[nodiscard]] bool withdrawn(QueueId id) const override;
   [[nodiscard]] std::string unavailable_because() const override;
 
@@ -69,7 +78,9 @@ class SqliteQueue final : public Queue {
   struct Request;
 
   SqliteQueue(std::unique_ptr<Files> files, const Options& options, const Clock& clock);
+  [[nodiscard]] Result<> load_state();
   void submit(std::unique_ptr<Request> request);
+  net::Task<Result<>> submit_and_wait(net::Loop& loop, std::unique_ptr<Request> request);
   void write_groups();
   enum class WaitsFor {
     Anything,  ///< a request
@@ -82,9 +93,12 @@ class SqliteQueue final : public Queue {
   void wait_for_company(std::unique_lock<std::mutex>& lock);
   void write_group(std::deque<std::unique_ptr<Request>> group);
   [[nodiscard]] Result<> execute(const std::deque<std::unique_ptr<Request>>& group);
+  void note_state_of_store(const Result<>& written);
+  void finish(Request& request, const Result<>& written, const std::function<void(FreshMessage)>& taker);
   void probe();
-  bool try_lease(QueueId id);
-  void end_lease(QueueId id);
+  [[nodiscard]] Result<std::vector<Lease>> find_due(TimePoint now, std::size_t max);
+  void set_aside(QueueId id, const std::string& why);
+  void end_lease(QueueId id, AccountId account, const std::vector<Leases::Waiting>& again);
   struct Operating;
   [[nodiscard]] Result<> operate_on(QueueTables& tables, QueueId id, Operating& operating);
   net::Task<Result<>> operate_on_some(net::Loop& loop, std::shared_ptr<Operating> operating);
@@ -106,12 +120,13 @@ class SqliteQueue final : public Queue {
   std::string failure_;  // why the store does not work; empty: it does
   std::function<void(FreshMessage)> taker_;
 
-  mutable std::mutex lease_mutex_;
-  std::unordered_set<std::int64_t> leased_;
-  std::unordered_map<std::int64_t, Operation> withdrawn_;  // leased ones that an operator held or removed
+  Leases leases_;
+  mutable std::mutex holds_mutex_;
+  std::unordered_map<AccountId, AccountHold> holds_;
 
   std::thread writer_;
   net::Offload readers_{1, 100'000};
+  net::Offload operators_{1, 1000};  // what an operator asks may take seconds in a deep queue
 };
 
 }  // namespace postern::queue

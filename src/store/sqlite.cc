@@ -92,10 +92,12 @@ Result<Database> Database::open(const std::string& path, Sync sync, const char* 
                 path + ": " + (handle == nullptr ? "out of memory" : sqlite3_errmsg(handle)));
   }
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
-  POSTERN_CHECK(database.execute("PRAGMA journal_mode=WAL"));
-  POSTERN_CHECK(
-      database.execute(sync == Sync::Full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
-  POSTERN_CHECK(database.execute("PRAGMA foreign_keys=ON"));
+  for (const char* pragma : {"PRAGMA journal_mode=WAL",
+                             sync == Sync::Full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+                             "PRAGMA foreign_keys=ON"}) {
+    const Result<> set = database.execute(pragma);
+    if (!set) return fail(set.error().code, path + ": " + set.error().detail);
+  }
   return database;
 }
 

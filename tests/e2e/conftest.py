@@ -18,9 +18,9 @@ SELECTOR = "e2e"
 PATIENCE = 20.0  # seconds; generous because the binary may be built with sanitizers
 
 
-def eventually(look, what):
-    """Polls `look` until it returns something true; fails by name after PATIENCE."""
-    deadline = time.monotonic() + PATIENCE
+def eventually(look, what, patience=PATIENCE):
+    """Polls `look` until it returns something true; fails by name after `patience` seconds."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         found = look()
         if found:
@@ -69,11 +69,12 @@ class Postern:
     def cli_json(self, *arguments):
         return json.loads(self.cli(*arguments, "--json").stdout)
 
-    def start(self):
+    def start(self, **environment):
         listening = self.data / "listening.json"
         listening.unlink(missing_ok=True)
         self.log = open(self.directory / "server.log", "ab")
-        self.process = subprocess.Popen([BINARY, "--config", self.config, "serve"], stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([BINARY, "--config", self.config, "serve"], stdout=self.log, stderr=self.log,
+                                        env={**os.environ, **environment})
 
         def bound():
             assert self.process.poll() is None, (self.directory / "server.log").read_text()

@@ -1,16 +1,21 @@
 #include "admin/control_client.h"
 #include "admin/control_server.h"
 #include "admin/queue_json.h"
+#include "admin/queue_where.h"
 #include "app/cli/common.h"
 #include "app/server.h"
 #include "queue/history.h"
 #include "queue/queue_reader.h"
 #include "queue/sqlite_queue.h"
+#include "smtp/ascii.h"
 #include "store/file_lock.h"
 
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <iostream>
+#include <memory>
+#include <optional>
 
 namespace postern::app::cli {
 namespace {
@@ -21,8 +26,12 @@ struct Arguments {
   std::string id;
   std::string what;
   queue::Filter filter;
+  std::string where;
+  std::string by;
+  std::string reason;
   std::size_t limit = 0;  // 0: not given
   bool all = false;
+  bool dry_run = false;
 };
 
 Result<queue::Filter> filter_of(const Arguments& arguments, std::size_t default_limit) {
@@ -33,6 +42,7 @@ Result<queue::Filter> filter_of(const Arguments& arguments, std::size_t default_
     if (!id) return fail(Errc::Malformed, "not a queue id: " + arguments.id);
     filter.id = QueueId{*id};
   }
+  POSTERN_CHECK(admin::narrow(filter, arguments.where, SystemClock().now()));
   return filter;
 }
 
@@ -68,21 +78,60 @@ void print_message(const json::object& message) {
   }
 }
 
+Result<queue::QueueReader> open_files(const config::Config& config) {
+  return queue::QueueReader::open(config.data_dir + "/queue.db", nullptr);
+}
+
 Result<json::value> list_files(const config::Config& config, const queue::Filter& filter) {
-  POSTERN_TRY(queue::QueueReader reader, queue::QueueReader::open(config.data_dir + "/queue.db", nullptr));
+  POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto found, reader.list(filter));
   return json::value(admin::to_json(found));
+}
+
+Result<json::value> group_files(const config::Config& config, const queue::Filter& filter,
+                                const std::string& by) {
+  POSTERN_TRY(const queue::GroupBy grouping, admin::grouping_named(by));
+  POSTERN_TRY(queue::QueueReader reader, open_files(config));
+  POSTERN_TRY(const auto found, reader.group(filter, grouping));
+  return json::value(admin::to_json(found));
+}
+
+Result<json::value> count_files(const config::Config& config, const queue::Filter& filter) {
+  POSTERN_TRY(queue::QueueReader reader, open_files(config));
+  POSTERN_TRY(const auto found, reader.count(filter));
+  return json::value(admin::to_json(found));
+}
+
+Result<> group(const Context& context, const config::Config& config, const queue::Filter& filter,
+               const std::string& by) {
+  const json::object request{{"verb", "queue.group"}, {"by", by}, {"filter", admin::to_json(filter)}};
+  POSTERN_TRY(const json::value found,
+              ask_or(config, request, [&] { return group_files(config, filter, by); }));
+  if (context.json) {
+    std::cout << json::serialize(found) << '\n';
+    return {};
+  }
+  for (const json::value& entry : found.as_array()) {
+    const json::object& g = entry.as_object();
+    const std::string held = text_of(g, "held");
+    std::cout << text_of(g, "recipients") << " recipients in " << text_of(g, "messages") << " messages  "
+              << (text_of(g, "key").empty() ? "(not tried yet)" : text_of(g, "key")) << "  oldest "
+              << text_of(g, "oldest") << "  next " << text_of(g, "next_attempt")
+              << (held == "0" ? "" : "  held " + held) << '\n';
+  }
+  return {};
 }
 
 Result<> list(const Context& context, const Arguments& arguments) {
   constexpr std::size_t kShown = 100;
   POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const queue::Filter filter, filter_of(arguments, kShown));
+  if (!arguments.by.empty()) return group(context, config, filter, arguments.by);
   const json::object request{{"verb", "queue.list"}, {"filter", admin::to_json(filter)}};
   POSTERN_TRY(const json::value found, ask_or(config, request, [&] { return list_files(config, filter); }));
   const json::array& messages = found.as_array();
   if (filter.id && messages.empty())
-    return fail(Errc::NotFound, "no message " + arguments.id + " in the queue");
+    return fail(Errc::NotFound, "no message " + to_string(*filter.id) + " in the queue");
   if (context.json) {
     std::cout << json::serialize(found) << '\n';
     return {};
@@ -93,25 +142,38 @@ Result<> list(const Context& context, const Arguments& arguments) {
   return {};
 }
 
-net::Task<> apply(net::Loop& loop, queue::Queue& queue, const queue::Filter& filter,
-                  queue::Operation operation, Result<queue::Operated>& out) {
-  out = co_await queue.operate(loop, filter, operation);
-  loop.stop();
+/// The queue of a server that does not run, and a loop to use it on.
+struct Offline {
+  SystemClock clock;
+  net::Loop loop;
+  std::optional<store::FileLock> lock;
+  std::unique_ptr<queue::SqliteQueue> queue;
+
+  Result<> open(const config::Config& config) {
+    Result<store::FileLock> taken = store::FileLock::take(config.data_dir + "/lock");
+    if (!taken) {
+      return fail(Errc::Unavailable,
+                  "the server is just starting or ending; try again (" + taken.error().detail + ")");
+    }
+    lock.emplace(*std::move(taken));
+    POSTERN_TRY(queue, queue::SqliteQueue::open(config.data_dir + "/queue.db", config.queue, clock));
+    return {};
+  }
+};
+
+net::Task<> apply(Offline& offline, const queue::Filter& filter, queue::Operation operation,
+                  Result<queue::Operated>& out) {
+  out = co_await offline.queue->operate(offline.loop, filter, operation);
+  offline.loop.stop();
 }
 
 Result<json::value> operate_on_files(const config::Config& config, const queue::Filter& filter,
                                      queue::Operation operation) {
-  static const SystemClock clock;
-  const Result<store::FileLock> lock = store::FileLock::take(config.data_dir + "/lock");
-  if (!lock) {
-    return fail(Errc::Unavailable,
-                "the server is just starting or ending; try again (" + lock.error().detail + ")");
-  }
-  POSTERN_TRY(const auto queue, queue::SqliteQueue::open(config.data_dir + "/queue.db", config.queue, clock));
-  net::Loop loop;
+  Offline offline;
+  POSTERN_CHECK(offline.open(config));
   Result<queue::Operated> done = fail(Errc::Internal, "did not run");
-  loop.spawn(apply(loop, *queue, filter, operation, done));
-  loop.run();
+  offline.loop.spawn(apply(offline, filter, operation, done));
+  offline.loop.run();
   if (!done) return done.error();
   return json::value(admin::to_json(*done));
 }
@@ -119,24 +181,89 @@ Result<json::value> operate_on_files(const config::Config& config, const queue::
 Result<> operate(const Context& context, const Arguments& arguments, queue::Operation operation) {
   POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const queue::Filter filter, filter_of(arguments, SIZE_MAX));
-  const bool some =
-      filter.id || !filter.account.empty() || !filter.sender.empty() || !filter.recipient.empty();
-  if (!some && !arguments.all)
+  if (filter.everything() && !arguments.all)
     return fail(Errc::Malformed, "name a queue id or a filter, or say --all for every message");
-  const json::object request{{"verb", "queue.operate"},
-                             {"operation", admin::name_of(operation)},
-                             {"filter", admin::to_json(filter)}};
-  POSTERN_TRY(const json::value count,
-              ask_or(config, request, [&] { return operate_on_files(config, filter, operation); }));
+  json::object request{{"verb", "queue.count"}, {"filter", admin::to_json(filter)}};
+  if (!arguments.dry_run) {
+    request["verb"] = "queue.operate";
+    request["operation"] = admin::name_of(operation);
+  }
+  POSTERN_TRY(const json::value count, ask_or(config, request, [&] {
+                return arguments.dry_run ? count_files(config, filter)
+                                         : operate_on_files(config, filter, operation);
+              }));
   const std::string messages = text_of(count.as_object(), "messages");
+  const std::string recipients = text_of(count.as_object(), "recipients");
   const std::string under_way = text_of(count.as_object(), "under_way");
   if (context.json) std::cout << json::serialize(count) << '\n';
   if (filter.id && messages == "0")
-    return fail(Errc::NotFound, "no message " + arguments.id + " in the queue");
+    return fail(Errc::NotFound, "no message " + to_string(*filter.id) + " in the queue");
   if (context.json) return {};
-  std::cout << messages << (messages == "1" ? " message" : " messages");
-  if (under_way != "0") std::cout << ", " << under_way << " of them in a delivery attempt that has begun";
-  std::cout << '\n';
+  std::cout << messages << (messages == "1" ? " message, " : " messages, ") << recipients
+            << (recipients == "1" ? " recipient" : " recipients");
+  if (under_way != "0")
+    std::cout << "; " << under_way << " of the messages in a delivery attempt that has begun";
+  std::cout << (arguments.dry_run ? "; nothing was changed\n" : "\n");
+  return {};
+}
+
+net::Task<> set_frozen(Offline& offline, queue::AccountHold hold, bool freezes, Result<>& out) {
+  if (freezes) {
+    out = co_await offline.queue->hold_account(offline.loop, std::move(hold));
+  } else {
+    out = co_await offline.queue->release_account(offline.loop, hold.account);
+  }
+  offline.loop.stop();
+}
+
+Result<json::value> freeze_files(const config::Config& config, queue::AccountHold hold, bool freezes) {
+  Offline offline;
+  POSTERN_CHECK(offline.open(config));
+  const std::string name = hold.account_name;
+  hold.since = offline.clock.now();
+  Result<> done = fail(Errc::Internal, "did not run");
+  offline.loop.spawn(set_frozen(offline, std::move(hold), freezes, done));
+  offline.loop.run();
+  POSTERN_CHECK(done);
+  return json::value(json::object{{"account", name}});
+}
+
+Result<> freeze(const Context& context, const Arguments& arguments, bool freezes) {
+  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const auto directory, open_directory(context));
+  POSTERN_TRY(const std::vector<accounts::Account> all, directory->accounts());
+  const auto account = std::ranges::find(all, smtp::to_lower(arguments.what), &accounts::Account::address);
+  if (account == all.end()) return fail(Errc::NotFound, "no account " + arguments.what);
+  const queue::AccountHold hold{account->id, account->address, {}, arguments.reason};
+  const json::object request{{"verb", freezes ? "queue.freeze" : "queue.thaw"},
+                             {"account", hold.account_name},
+                             {"number", hold.account.value},
+                             {"reason", hold.reason}};
+  POSTERN_TRY(const json::value done,
+              ask_or(config, request, [&] { return freeze_files(config, hold, freezes); }));
+  if (context.json) std::cout << json::serialize(done) << '\n';
+  return {};
+}
+
+Result<json::value> frozen_files(const config::Config& config) {
+  POSTERN_TRY(queue::QueueReader reader, open_files(config));
+  POSTERN_TRY(const auto holds, reader.held_accounts());
+  return json::value(admin::to_json(holds));
+}
+
+Result<> frozen(const Context& context) {
+  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const json::value holds,
+              ask_or(config, {{"verb", "queue.frozen"}}, [&] { return frozen_files(config); }));
+  if (context.json) {
+    std::cout << json::serialize(holds) << '\n';
+    return {};
+  }
+  for (const json::value& entry : holds.as_array()) {
+    const json::object& hold = entry.as_object();
+    std::cout << text_of(hold, "account") << "  since " << text_of(hold, "since") << "  "
+              << text_of(hold, "reason") << '\n';
+  }
   return {};
 }
 
@@ -172,14 +299,21 @@ void add_queue_commands(CLI::App& app, Context& context) {
   const auto with_filter = [](CLI::App* command) {
     command->add_option("--account", arguments.filter.account, "Only mail of this account");
     command->add_option("--sender", arguments.filter.sender, "Only mail with this reverse-path");
-    command->add_option("--recipient", arguments.filter.recipient, "Only mail with this recipient");
+    command->add_option("--recipient", arguments.filter.recipient, "Only mail to this recipient");
+    command->add_option(
+        "--where", arguments.where,
+        "Only mail for which all of these hold: key=value, separated by spaces; keys: id, account, "
+        "sender, recipient, site (the recipient's domain), reason (status, or part of the last "
+        "reply), state (waiting, held), older (90s, 15m, 2h, 3d); reason=\"with spaces\"");
     command->add_option("--limit", arguments.limit, "At most so many messages, the oldest first")
         ->check(CLI::PositiveNumber);
     return command;
   };
-  with_filter(queue->add_subcommand("ls", "List messages, the oldest first"))->callback([&context] {
-    report(context, list(context, arguments));
-  });
+  CLI::App* ls =
+      with_filter(queue->add_subcommand("ls", "List messages, the oldest first, or groups of them"));
+  ls->add_option("--by", arguments.by, "Count by site, reason or account, the largest group first")
+      ->check(CLI::IsMember({"site", "reason", "account"}));
+  ls->callback([&context] { report(context, list(context, arguments)); });
   CLI::App* show = queue->add_subcommand("show", "One message");
   show->add_option("id", arguments.id, "Queue id")->required();
   show->callback([&context] { report(context, list(context, arguments)); });
@@ -187,12 +321,26 @@ void add_queue_commands(CLI::App& app, Context& context) {
     CLI::App* command = with_filter(queue->add_subcommand(name, help));
     command->add_option("id", arguments.id, "Queue id");
     command->add_flag("--all", arguments.all, "Every message");
+    command->add_flag("--dry-run", arguments.dry_run, "Only say how many it would act on");
     command->callback([&context, operation] { report(context, operate(context, arguments, operation)); });
   };
   verb("retry", "Try now what waits for its next attempt", queue::Operation::Retry);
   verb("hold", "Keep from being sent", queue::Operation::Hold);
   verb("release", "Send what was held", queue::Operation::Release);
   verb("rm", "Remove without a report to the sender", queue::Operation::Remove);
+  verb("bounce", "Return to the sender with a report", queue::Operation::Bounce);
+
+  CLI::App* freezing = queue->add_subcommand(
+      "freeze", "Hold all undelivered mail of an account, and what it hands in, until it is thawed");
+  freezing->add_option("account", arguments.what, "The account's address")->required();
+  freezing->add_option("--reason", arguments.reason, "Why, for whoever looks later");
+  freezing->callback([&context] { report(context, freeze(context, arguments, true)); });
+  CLI::App* thawing = queue->add_subcommand("thaw", "Send what was frozen");
+  thawing->add_option("account", arguments.what, "The account's address")->required();
+  thawing->callback([&context] { report(context, freeze(context, arguments, false)); });
+  queue->add_subcommand("frozen", "List the accounts that are frozen")->callback([&context] {
+    report(context, frozen(context));
+  });
 
   CLI::App* tracing = app.add_subcommand("trace", "What happened to a message, or to the mail of an address");
   tracing->add_option("what", arguments.what, "Queue id or address")->required();

@@ -177,6 +177,20 @@ net::Task<Result<std::vector<queue::Listed>>> BrokenQueue::list(net::Loop& /*loo
                                                                 const queue::Filter& /*filter*/) {
   co_return broken();
 }
+net::Task<Result<std::vector<queue::Grouped>>> BrokenQueue::group(net::Loop& /*loop*/,
+                                                                  const queue::Filter& /*filter*/,
+                                                                  queue::GroupBy /*by*/) {
+  co_return broken();
+}
+net::Task<Result<queue::Operated>> BrokenQueue::count(net::Loop& /*loop*/, const queue::Filter& /*filter*/) {
+  co_return broken();
+}
+net::Task<Result<>> BrokenQueue::hold_account(net::Loop& /*loop*/, queue::AccountHold /*hold*/) {
+  co_return broken();
+}
+net::Task<Result<>> BrokenQueue::release_account(net::Loop& /*loop*/, AccountId /*account*/) {
+  co_return broken();
+}
 net::Task<Result<queue::Operated>> BrokenQueue::operate(net::Loop& /*loop*/, const queue::Filter& /*filter*/,
                                                         queue::Operation /*operation*/) {
   co_return broken();

@@ -68,6 +68,8 @@ class BrokenQueue final : public queue::Queue {
   explicit BrokenQueue(int good_appends) : good_appends_(good_appends) {}
   std::unique_ptr<Draft> begin(net::Loop& loop, QueueId id) override;
   void set_on_accepted(std::function<void(queue::FreshMessage)> taker) override;
+  void set_on_due(std::function<void()> /*on_due*/) override {}
+  void set_site_of(std::function<std::string(std::string_view)> /*site_of*/) override {}
   net::Task<Result<std::vector<queue::Lease>>> lease_due(net::Loop& loop, TimePoint now,
                                                          std::size_t max) override;
   void release(const queue::Lease& lease) override;
@@ -76,6 +78,12 @@ class BrokenQueue final : public queue::Queue {
                              std::vector<queue::RecipientOutcome> outcomes,
                              std::string keep_signature) override;
   net::Task<Result<std::vector<queue::Listed>>> list(net::Loop& loop, const queue::Filter& filter) override;
+  net::Task<Result<std::vector<queue::Grouped>>> group(net::Loop& loop, const queue::Filter& filter,
+                                                       queue::GroupBy by) override;
+  net::Task<Result<queue::Operated>> count(net::Loop& loop, const queue::Filter& filter) override;
+  net::Task<Result<>> hold_account(net::Loop& loop, queue::AccountHold hold) override;
+  net::Task<Result<>> release_account(net::Loop& loop, AccountId account) override;
+  [[nodiscard]] std::vector<queue::AccountHold> held_accounts() const override { return {}; }
   net::Task<Result<queue::Operated>> operate(net::Loop& loop, const queue::Filter& filter,
                                              queue::Operation operation) override;
   [[nodiscard]] bool withdrawn(QueueId /*id*/) const override { return false; }
