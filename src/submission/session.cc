@@ -257,7 +257,7 @@ DataReader Session::make_reader(Next coding) const {
 }
 
 Step Session::on(const smtp::Bdat& bdat) {
-  if (bdat.size > options_.max_message.count - chunked_) {
+  if (bdat.size > options_.max_message.count - std::min(chunked_, options_.max_message.count)) {
     reset_transaction();
     return refuse_chunk(bdat, replies::too_big(options_.max_message.count));
   }
