@@ -17,7 +17,7 @@ def run(*arguments):
     (["queue", "sl"], "postern: postern queue has no verb sl; did you mean ls?"),
     (["queue", "ls", "--acount", "x"], "postern: postern queue ls has no option --acount; did you mean --account?"),
     (["queue", "ls", "--jsn"], "postern: postern queue ls has no option --jsn; did you mean --json?"),
-    (["queue"], "postern: postern queue needs a verb: ls, show, retry, hold, release, rm"),
+    (["queue"], "postern: postern queue needs a verb: ls, show, retry, hold, release, rm, bounce, freeze, thaw, frozen"),
     ([], "postern: postern needs a verb: "),
 ])
 def test_a_wrong_command_line_is_2_with_the_nearest_name(arguments, complaint):

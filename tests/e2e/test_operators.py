@@ -43,7 +43,7 @@ def waiting(server, hop):
 def test_a_deferred_message_tells_why_and_goes_when_it_is_told_to(server, hop, waiting):
     shown = server.json("queue", "show", waiting)[0]
     assert shown["recipients"][0]["text"].endswith("451 4.7.1 come back later") or "come back later" in shown["recipients"][0]["text"]
-    assert server.json("queue", "retry", waiting) == {"messages": 1, "under_way": 0}
+    assert server.json("queue", "retry", waiting) == {"messages": 1, "under_way": 0, "recipients": 1}
     wait_until(lambda: hop.mails, "the next attempt")
     wait_until(lambda: server.json("queue", "ls") == [], "the queue to be empty")
     events = [event["event"] for event in server.json("trace", waiting)]
@@ -75,7 +75,7 @@ def test_the_verbs_work_on_a_stopped_server_too(server, hop, waiting):
     server.cli("queue", "hold", waiting)
     assert server.json("queue", "show", waiting)[0]["recipients"][0]["state"] == "held"
     assert [event["event"] for event in server.json("trace", ALICE)] == ["accepted", "deferred"]
-    assert server.json("queue", "release", "--all") == {"messages": 1, "under_way": 0}
+    assert server.json("queue", "release", "--all") == {"messages": 1, "under_way": 0, "recipients": 1}
     server.start()
     wait_until(lambda: hop.mails, "the delivery after the start")
 
