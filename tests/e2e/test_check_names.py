@@ -45,7 +45,7 @@ def dns():
 
 
 def test_names_and_addresses(dns):
-    resolver = dns({"v4.example": {"a": ["127.0.0.1"]}, "nothing.example": {}})
+    resolver = dns({"v4.example": {"a": ["127.0.0.1"]}, "nothing.example": {"a": []}})
     assert check("absent.example:587", *resolver, code=10)["failure"] == "no-such-name"
     assert check("nothing.example:587", *resolver, code=11)["failure"] == "no-address"
     assert check("v4.example:1", *resolver, "-6", code=11)["failure"] == "no-address"
@@ -67,7 +67,7 @@ def test_hosts_of_a_domain(dns, tmp_path):
         resolver = dns({"example.org": {"mx": [(10, "mx.test")]},
                         "_submission._tcp.example.org": {"srv": [(0, 1, faulty.ports["good"], "mail.test")]},
                         "_submissions._tcp.example.org": {"srv": [(0, 1, faulty.ports["implicit"], "mail.test")]},
-                        "mail.test": {"a": ["127.0.0.1"]}, "mx.test": {}})
+                        "mail.test": {"a": ["127.0.0.1"]}, "mx.test": {"a": []}})
         seen = check("--from-domain", "example.org", *resolver, "--ca-file", tmp_path / "ca.pem", "--timeout", "10", code=11)
         found = {(h["host"], h["port"]): h["source"] for h in seen["domain"]["hosts"]}
         assert found == {("mail.test", faulty.ports["good"]): "SRV _submission._tcp",
@@ -79,7 +79,7 @@ def test_hosts_of_a_domain(dns, tmp_path):
 
 
 def test_a_domain_without_mail_and_a_broken_mta_sts(dns):
-    resolver = dns({"empty.example": {}, "sts.example": {"mx": [(10, "mx.example")]}, "_mta-sts.sts.example": {"txt": ["v=STSv1; id=1;"]},
+    resolver = dns({"empty.example": {"a": []}, "sts.example": {"mx": [(10, "mx.example")]}, "_mta-sts.sts.example": {"txt": ["v=STSv1; id=1;"]},
                     "mx.example": {"a": ["127.0.0.1"]}})
     assert check("--from-domain", "empty.example", *resolver, code=14)["failure"] == "no-service"
     broken = check("--from-domain", "sts.example", *resolver, "--timeout", "10")
