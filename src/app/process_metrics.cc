@@ -51,8 +51,8 @@ double most_descriptors() {
 
 const char* version() { return POSTERN_VERSION; }
 
-ProcessMetrics::ProcessMetrics(metrics::Registry& registry, std::function<std::size_t()> connections,
-                               std::shared_ptr<net::TlsServer> tls, std::function<bool()> store_works)
+ProcessMetrics::ProcessMetrics(metrics::Registry& registry, std::shared_ptr<net::TlsServer> tls,
+                               std::function<bool()> store_works)
     : build_(registry, "postern_build_info", "The version that runs.",
              std::string("version=\"") + POSTERN_VERSION + "\",compiler=\"" + POSTERN_COMPILER + "\""),
       started_(registry, "process_start_time_seconds", "When the server started, in seconds since 1970.",
@@ -63,8 +63,6 @@ ProcessMetrics::ProcessMetrics(metrics::Registry& registry, std::function<std::s
       most_descriptors_(registry, "process_max_fds",
                         "How many may be open. When open ones come near, raise LimitNOFILE=.",
                         most_descriptors),
-      connections_(registry, "postern_submission_connections", "Client connections that are open.",
-                   [count = std::move(connections)] { return static_cast<double>(count()); }),
       certificate_(
           registry, "postern_tls_certificate_expiry_seconds",
           "When the certificate that expires first does, in seconds since 1970; 0: none is configured. Alert "

@@ -30,13 +30,13 @@ class ReloadMetrics {
                           "Options that were changed and take effect at the next start."};
 };
 
-/// The process as a whole: version, memory, CPU, descriptors, connections, certificate, store.
+/// The process as a whole: version, memory, CPU, descriptors, certificate, store.
 /// Threads  any; what it is given must be callable from any thread and must not block.
 class ProcessMetrics {
  public:
   /// `tls` may be nullptr.
-  ProcessMetrics(metrics::Registry& registry, std::function<std::size_t()> connections,
-                 std::shared_ptr<net::TlsServer> tls, std::function<bool()> store_works);
+  ProcessMetrics(metrics::Registry& registry, std::shared_ptr<net::TlsServer> tls,
+                 std::function<bool()> store_works);
 
  private:
   metrics::Info build_;
@@ -45,7 +45,6 @@ class ProcessMetrics {
   metrics::Reading memory_;
   metrics::Reading descriptors_;
   metrics::Reading most_descriptors_;
-  metrics::Reading connections_;
   metrics::Reading certificate_;
   metrics::Reading store_;
 };

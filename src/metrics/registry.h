@@ -99,8 +99,8 @@ class Gauge final : public Metric {
   std::atomic<std::int64_t> value_{0};
 };
 
-/// A value that is asked when somebody looks: a counter when its name ends in _total, else a gauge. `read` is called on the thread that writes the exposition and must not
-/// block.
+/// A value that is asked when somebody looks: a counter when its name ends in _total, else a gauge. `read` is called on
+/// the thread that writes the exposition and must not block.
 class Reading final : public Metric {
  public:
   Reading(Registry& registry, std::string name, std::string help, std::function<double()> read)

@@ -62,10 +62,14 @@ std::string fish(const std::vector<Place>& places) {
     if (place.path.empty()) {
       condition = "__fish_use_subcommand";
     } else {
-      std::string words = place.path;
-      for (std::size_t at = words.find(' '); at != std::string::npos; at = words.find(' ', at))
-        words.replace(at, 1, "; and __fish_seen_subcommand_from ");
-      condition = "__fish_seen_subcommand_from " + words;
+      condition = "__fish_seen_subcommand_from ";
+      for (const char c : place.path) {
+        if (c == ' ') {
+          condition += "; and __fish_seen_subcommand_from ";
+        } else {
+          condition += c;
+        }
+      }
     }
     if (!place.verbs.empty()) out += "complete -c postern -n '" + condition + "' -a '" + place.verbs + "'\n";
     std::string options = place.options;
