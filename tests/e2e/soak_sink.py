@@ -46,6 +46,9 @@ class SoakSink:
         for s in self.sockets:
             self.loop.run_until_complete(asyncio.start_server(self.serve, sock=s, limit=1 << 20))
         self.loop.run_forever()
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0.1))
 
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -61,7 +64,7 @@ class SoakSink:
         manner = self.manner[writer.get_extra_info("sockname")[0]]
         try:
             await self.talk(reader, writer, manner)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

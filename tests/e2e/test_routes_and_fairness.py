@@ -123,7 +123,7 @@ action = "hold"
 
 def test_explain_tells_the_hosts_of_a_domain_and_why_there_are_none(tmp_path, hop):
     dns = FakeDns({"example.net": {"mx": [(20, "b.example.net"), (10, "a.example.net")]},
-                   "a.example.net": {"a": ["192.0.2.1"]}, "b.example.net": {"a": ["192.0.2.2"]},
+                   "a.example.net": {"a": ["198.51.100.1"]}, "b.example.net": {"a": ["198.51.100.2"]},
                    "null.example": {"mx": [(0, "")]}})
     made = Server(tmp_path, hop)
     made.config.write_text(made.config.read_text().replace('mode = "smarthost"\nsmarthost = "hop"', 'mode = "direct"')
@@ -131,7 +131,7 @@ def test_explain_tells_the_hosts_of_a_domain_and_why_there_are_none(tmp_path, ho
     try:
         found = made.json("explain", "--from", ALICE, "--to", "bob@Example.net")
         assert found["hosts"] == ["10 a.example.net", "20 b.example.net"]
-        assert found["tries"] == ["a.example.net 192.0.2.1:25", "b.example.net 192.0.2.2:25"]
+        assert found["tries"] == ["a.example.net 198.51.100.1:25", "b.example.net 198.51.100.2:25"]
         assert found["tls"] == ["opportunistic (delivery.tls)"]
         assert "5.1.10" in made.json("explain", "--from", ALICE, "--to", "x@null.example")["hosts"][0]
         assert "5.1.2" in made.json("explain", "--from", ALICE, "--to", "x@missing.example")["hosts"][0]
