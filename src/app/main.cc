@@ -2,10 +2,13 @@
 #include "app/cli/complaint.h"
 #include "app/process_metrics.h"
 
+#include <sys/stat.h>
+
 #include <iostream>
 
 int main(int argc, char** argv) {
   using namespace postern::app;
+  ::umask(0077);  // keys, mail and passwords are in what we write
   CLI::App app{"Postern, a mail submission server", "postern"};
   cli::Context context;
   app.add_option("--config", context.config_path, "Configuration file (default /etc/postern/postern.toml)");
