@@ -1,5 +1,7 @@
 #include "dkim/canonical.h"
 
+#include <algorithm>
+
 namespace postern::dkim {
 namespace {
 bool is_space(char c) { return c == ' ' || c == '\t'; }
@@ -50,34 +52,43 @@ void RelaxedBody::line_end(std::string& out) {
   space_ = false;
 }
 
+void RelaxedBody::begin_text(std::string& out) {
+  for (; empty_lines_ > 0; --empty_lines_) out += "\r\n";
+  if (space_) out += ' ';
+  space_ = false;
+  text_ = true;
+}
+
 void RelaxedBody::feed(std::string_view body, std::string& out) {
   for (std::size_t i = 0; i < body.size(); ++i) {
     const char c = body[i];
-    if (c == '\r') {
-      cr_ = true;
-      continue;
-    }
-    if (c == '\n' && cr_) {
+    if (cr_ && c == '\n') {
       cr_ = false;
       line_end(out);
       continue;
     }
-    cr_ = false;
-    if (is_space(c)) {
+    if (cr_) bare_cr(out);
+    if (c == '\r') {
+      cr_ = true;
+    } else if (is_space(c)) {
       space_ = true;
-      continue;
+    } else {
+      begin_text(out);
+      const std::size_t end = std::max(end_of_words(body, i), i + 1);  // a bare LF is text too
+      out.append(body, i, end - i);
+      i = end - 1;
     }
-    for (; empty_lines_ > 0; --empty_lines_) out += "\r\n";
-    if (space_) out += ' ';
-    space_ = false;
-    text_ = true;
-    const std::size_t end = end_of_words(body, i);
-    out.append(body, i, end - i);
-    i = end - 1;
   }
 }
 
+void RelaxedBody::bare_cr(std::string& out) {
+  cr_ = false;
+  begin_text(out);
+  out += '\r';
+}
+
 void RelaxedBody::finish(std::string& out) {
+  if (cr_) bare_cr(out);
   if (text_) out += "\r\n";
   *this = RelaxedBody{};
 }

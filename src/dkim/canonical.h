@@ -18,6 +18,8 @@ class RelaxedBody {
 
  private:
   void line_end(std::string& out);
+  void begin_text(std::string& out);
+  void bare_cr(std::string& out);
   std::size_t empty_lines_ = 0;  // held back: they count only when text follows
   bool space_ = false;           // held back: it counts only when text follows on the line
   bool text_ = false;            // the line has text
