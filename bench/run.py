@@ -18,7 +18,7 @@ import workloads
 from servers import BINARIES, Failed
 
 UNITS = {"cpu_ms": "CPU ms each", "rate": "rate /s", "p50_ms": "p50 ms", "p99_ms": "p99 ms", "pss_kb": "PSS KB each",
-         "rate_share": "share of rate", "syncs": "syncs each"}
+         "rate_share": "share of rate", "syncs": "syncs each", "syncs_alone": "... one sender"}
 
 
 def parse_arguments():

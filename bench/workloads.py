@@ -54,7 +54,7 @@ WORKLOADS = [
     Workload("slow", "the first workload beside 200 clients that send an octet a second", "slow", 200, 100,
              targets=(Target("rate_share", 0.9, of_postfix=False, at_least=True),)),
     Workload("syncs", "synced commits in the first workload (counted by strace)", "syncs", 20, 100,
-             targets=(Target("syncs", 0.3, of_postfix=False),)),
+             targets=(Target("syncs", 0.3, of_postfix=False), Target("syncs_alone", 1, of_postfix=False, at_least=True))),
 ]
 
 
@@ -142,7 +142,7 @@ def slow(server, workload):
     return {"rate_share": beside / alone, "rate": beside}
 
 
-def syncs(server, workload):
+def count_syncs(server, connections, messages):
     """Calls that make data durable, per message. The tracer slows the server down, so nothing else is measured here."""
     trace = pathlib.Path(server.directory) / "syncs.trace"
     command = ["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range,syncfs", "-o", trace]
@@ -151,15 +151,19 @@ def syncs(server, workload):
     tracer = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
     try:
         time.sleep(0.5)
-        count = workload.connections * workload.messages
-        load(server, "send", connections=workload.connections, messages=workload.messages)
-        server.sink.wait_for(count)
+        load(server, "send", connections=connections, messages=messages)
+        server.sink.wait_for(connections * messages)
         time.sleep(SETTLE)
     finally:
         tracer.terminate()
         tracer.wait(30)
     calls = sum("sync" in line and "resumed" not in line for line in trace.read_text().splitlines())
-    return {"syncs": calls / count}
+    return calls / (connections * messages)
+
+
+def syncs(server, workload):
+    """Many senders share syncs; a lone one, who waits for each 250, has at least one for each."""
+    return {"syncs": count_syncs(server, workload.connections, workload.messages), "syncs_alone": count_syncs(server, 1, 50)}
 
 
 RUNS = {"send": send, "login": login, "idle": idle, "slow": slow, "syncs": syncs}
