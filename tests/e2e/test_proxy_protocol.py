@@ -54,7 +54,10 @@ def test_a_proxy_that_speaks_for_itself_is_the_client(server):
 def test_without_a_header_a_listed_network_gets_nothing(server, said):
     with connect(server.submission, "127.0.0.2") as raw:
         raw.sendall(said)
-        assert raw.recv(100) == b""
+        try:
+            assert raw.recv(100) == b""
+        except ConnectionResetError:
+            pass  # closed with our octets unread
 
 
 def test_nobody_else_is_believed(server):
