@@ -98,7 +98,7 @@ class PowerCutTest : public ::testing::Test {
 // everything that had a Receipt by then.
 
 TEST_F(PowerCutTest, NothingIsLostAtAnySync) {
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
     std::uint64_t cut = 0;
     for (bool was_cut = true; was_cut; ++cut) {
       ASSERT_LT(cut, 500U);
@@ -114,10 +114,10 @@ TEST_F(PowerCutTest, NothingIsLostAtAnySync) {
 
 TEST_F(PowerCutTest, NothingIsLostAtAnyMomentAgainAndAgain) {
   std::size_t receipts = 0;
-  for (std::uint64_t seed = 1; seed <= 45; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     std::mt19937_64 rng(seed);
     // Now and then so much content that the WAL is copied into the database on the way.
-    const bool large = seed % 15 == 0;
+    const bool large = seed % 10 == 0;
     Machine machine(seed, {.messages = large ? 8 : 4, .longest = large ? 200'000U : 3'000U});
     for (int life = 0; life < 4; ++life) {
       machine.disk().cut_after(rng() % (large ? 3000 : 300));
@@ -126,7 +126,7 @@ TEST_F(PowerCutTest, NothingIsLostAtAnyMomentAgainAndAgain) {
     }
     receipts += machine.traffic().receipts();
   }
-  EXPECT_GT(receipts, 400U);
+  EXPECT_GT(receipts, 150U);
 }
 
 /// How many of 30 machines are found in order although the disk lies about its syncs.
@@ -135,7 +135,7 @@ int machines_in_order(PowerCutDisk::Lie lie) {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     Machine machine(seed, {});
     machine.disk().lie(lie);
-    machine.disk().cut_after(60);
+    machine.disk().cut_after(120);  // after the tables were made, in the middle of the traffic
     machine.work();
     if (machine.restart().empty()) ++in_order;
   }
