@@ -88,8 +88,9 @@ TEST_F(DovecotTest, AsksAndUnderstandsTheAnswer) {
   const std::string greeting = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t2\nCOOKIE\t00\nDONE\n";
   EXPECT_EQ(check(greeting, "OK\t1\tuser=alice@example.org\n"), "right");
   EXPECT_TRUE(seen_.starts_with("VERSION\t1\t1\nCPID\t")) << seen_;
-  EXPECT_TRUE(seen_.ends_with(
-      "\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.1\tresp=AGFsaWNlQGV4YW1wbGUub3JnAHNlY3JldA==\n"))
+  EXPECT_TRUE(
+      seen_.ends_with("\tPLAIN\tservice=smtp\tsecured\tno-penalty\trip=192.0.2.1\tresp="
+                      "AGFsaWNlQGV4YW1wbGUub3JnAHNlY3JldA==\n"))
       << seen_;
   EXPECT_EQ(check(greeting, "FAIL\t1\tuser=alice@example.org\n"), "denied");
   EXPECT_EQ(check(greeting, "FAIL\t1\tuser=alice@example.org\ttemp\n"), "unavailable");

@@ -34,6 +34,14 @@ const std::vector<std::string> kSchema{
 /// Jobs of one network that may wait for a hash, as a part of all.
 constexpr std::size_t kLaneShare = 4;
 
+/// Prepared, hashed. Error: Malformed, when no client could send such a password.
+Result<std::string> hash_new_password(const std::string& password) {
+  constexpr std::size_t kMostOctets = 255;  // RFC 4616 §2
+  if (password.size() > kMostOctets || password.find('\0') != std::string::npos)
+    return fail(Errc::Malformed, "a password has at most 255 octets, and none of them is NUL");
+  return hash_password(sasl::saslprep(password));
+}
+
 Result<ServerSecret> load_secret(store::Database& database) {
   POSTERN_TRY(store::Statement insert, database.prepare("INSERT OR IGNORE INTO secrets VALUES('server',?)"));
   const std::string fresh = ServerSecret::generate();
@@ -195,7 +203,7 @@ Result<> Directory::add_account(const std::string& address, const std::string& p
 Result<> Directory::add_account_with_password(const std::string& address, const std::string& password,
                                               AccountClass kind) {
   POSTERN_TRY(const std::string name, normal_address(address));
-  POSTERN_TRY(const std::string hash, hash_password(password));
+  POSTERN_TRY(const std::string hash, hash_new_password(password));
   POSTERN_TRY(const std::string scram, scram_form(name, password));
   const std::string sql = "INSERT INTO accounts(address,hash,scram,kind) VALUES(?,?,?," +
                           std::to_string(static_cast<int>(kind)) + ")";
@@ -212,7 +220,7 @@ Result<> Directory::set_password_hash(const std::string& address, const std::str
 
 Result<> Directory::set_password(const std::string& address, const std::string& password) {
   POSTERN_TRY(const std::string name, normal_address(address));
-  POSTERN_TRY(const std::string hash, hash_password(password));
+  POSTERN_TRY(const std::string hash, hash_new_password(password));
   POSTERN_TRY(const std::string scram, scram_form(name, password));
   return change("UPDATE accounts SET hash=?2, scram=?3, generation=generation+1 WHERE address=?1",
                 {name, hash, scram}, "no account " + name);

@@ -51,6 +51,7 @@ class Directory {
   void set_backend(std::unique_ptr<PasswordBackend> backend) { backend_ = std::move(backend); }
   /// Whether SCRAM can work for the accounts here.
   [[nodiscard]] bool offers_scram() const { return options_.scram && backend_ == nullptr; }
+  [[nodiscard]] bool offers_scram_plus() const { return offers_scram() && options_.scram_plus; }
 
   // ---- Questions
 

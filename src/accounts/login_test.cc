@@ -34,6 +34,18 @@ TEST_F(LoginTest, AnImportedHashIsUpgradedWhenItsPasswordIsUsedAndSessionsGoOn) 
   }
 }
 
+TEST_F(LoginTest, NamesAndPasswordsMatchInTheirPreparedForm) {
+  const std::string composed = "gr\xC3\xBC\xC3\x9F";
+  const std::string decomposed = "gru\xCC\x88\xC3\x9F";
+  ASSERT_TRUE(directory_->set_password("alice@example.org", decomposed));
+  EXPECT_TRUE(login("alice@example.org", composed));
+  EXPECT_TRUE(login("alice@example.org", decomposed));
+  EXPECT_TRUE(login("\xEF\xBD\x81lice@example.org", composed)) << "a full-width a";
+  EXPECT_FALSE(login("alice\x07@example.org", composed));
+  EXPECT_EQ(directory_->set_password("alice@example.org", std::string(256, 'x')).error().code,
+            Errc::Malformed);
+}
+
 TEST_F(LoginTest, AnUpgradeNeverBringsAnOldPasswordBack) {
   const std::string old = kOldHashes[0];
   ASSERT_TRUE(directory_->add_account("old@example.org", old, AccountClass::Person));

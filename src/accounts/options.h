@@ -23,6 +23,7 @@ struct Options {
   std::uint32_t hash_threads = 2;
   std::uint32_t hash_queue = 200;
   bool scram = true;
+  bool scram_plus = true;
   BackendKind backend = BackendKind::None;
 
   static auto fields() {
@@ -41,6 +42,10 @@ struct Options {
         field("scram", &Options::scram, Reload::Restart,
               "Offer SCRAM-SHA-256 and keep its keys beside the Argon2id hash when a password is set or was "
               "right."),
+        field("scram_plus", &Options::scram_plus, Reload::Restart,
+              "Offer SCRAM-SHA-256-PLUS as well. Debian 12's mutt chooses it where it is offered and cannot "
+              "do it; without "
+              "this, or with smtp_authenticators in its own configuration, it logs in."),
     };
   }
 };

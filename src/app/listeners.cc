@@ -29,12 +29,19 @@ submission::Mode mode_of(const std::string& name, std::uint16_t port) {
   return implicit ? submission::Mode::Implicit : submission::Mode::StartTls;
 }
 
+/// What a listener called `name` in the configuration speaks TLS with.
+const std::shared_ptr<net::TlsServer>& tls_for(const Parts& parts, const std::string& name) {
+  const std::vector<std::string>& asking = parts.config.listen.client_certificates;
+  const bool asks = std::find(asking.begin(), asking.end(), name) != asking.end();
+  return asks ? parts.tls_with_client_certificates : parts.tls;
+}
+
 Result<> adopt(Parts& parts, const InheritedSocket& socket) {
   for (auto& worker : parts.workers) {
     POSTERN_TRY(auto listener, net::Listener::adopt(worker->loop, ::dup(socket.fd)));
     const submission::Mode mode = mode_of(socket.name, listener->local().port);
     note(ports_for(parts.ports, mode), *listener);
-    worker->submission->add(std::move(listener), mode);
+    worker->submission->add(std::move(listener), mode, tls_for(parts, socket.name));
   }
   return {};
 }
@@ -46,7 +53,7 @@ Result<> open_all(Parts& parts, const std::vector<std::string>& addresses, submi
       POSTERN_TRY(auto listener, net::Listener::open(worker->loop, endpoint));
       endpoint = net::Endpoint{endpoint.ip, listener->local().port};  // port 0: the others share the first's
       note(ports_for(parts.ports, mode), *listener);
-      worker->submission->add(std::move(listener), mode);
+      worker->submission->add(std::move(listener), mode, tls_for(parts, text));
     }
   }
   return {};

@@ -61,6 +61,8 @@ struct Parts {
   Live<intake::Options> intake_options{config.intake};
   Live<submission::Options> submission_options{config.submission};
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate is configured
+  std::shared_ptr<net::TlsServer>
+      tls_with_client_certificates;  ///< for listen.client_certificates; may be nullptr
   std::optional<intake::Services> intake;
   submission::Metrics submission_metrics{registry};
   submission::LogBudget log_budget{clock};

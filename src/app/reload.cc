@@ -34,6 +34,8 @@ Reloader::Reloader(Parts& parts, std::string config_path)
 Result<> Reloader::take_over(config::Config fresh) {
   POSTERN_TRY(auto class_limits, fresh.class_limits());
   if (parts_.tls) POSTERN_CHECK(parts_.tls->use(certificate_files(fresh.tls)));
+  if (parts_.tls_with_client_certificates)
+    POSTERN_CHECK(parts_.tls_with_client_certificates->use(certificate_files(fresh.tls)));
   parts_.submission_options.replace(fresh.submission);
   parts_.intake_options.replace(fresh.intake);
   parts_.limits->replace(std::move(class_limits));
@@ -73,7 +75,10 @@ void Reloader::reload_config() {
 
 void Reloader::check_certificate() {
   if (!parts_.tls) return;
-  const Result<bool> changed = parts_.tls->reload_if_changed();
+  Result<bool> changed = parts_.tls->reload_if_changed();
+  // The same files, asked for beside clients' certificates.
+  if (changed && parts_.tls_with_client_certificates)
+    changed = parts_.tls_with_client_certificates->reload_if_changed();
   if (!changed && changed.error().detail != certificate_trouble_) {
     certificate_trouble_ = changed.error().detail;
     log::Event(log::Level::Error, "tls.reload_failed").with("why", certificate_trouble_);

@@ -52,6 +52,11 @@ Result<> load_certificates(Parts& parts) {
     return {};
   }
   POSTERN_TRY(parts.tls, net::TlsServer::load(certificate_files(tls)));
+  if (parts.config.listen.client_certificates.empty()) return {};
+  if (tls.client_ca.empty())
+    return fail(Errc::Malformed, "listen.client_certificates needs tls.client_ca: whose certificates count");
+  POSTERN_TRY(parts.tls_with_client_certificates,
+              net::TlsServer::load(certificate_files(tls), tls.client_ca));
   return {};
 }
 
@@ -67,10 +72,9 @@ Result<> build_submission(Parts& parts) {
     if (!network) return fail(Errc::Malformed, "submission.proxy_networks: " + network.error().detail);
     proxies.push_back(*std::move(network));
   }
-  parts.submission.emplace(submission::Services{parts.submission_options, config.hostname, parts.clock,
-                                                parts.tls, *parts.directory, *parts.logins, *parts.limits,
-                                                *parts.queue, *parts.intake, parts.submission_metrics,
-                                                parts.log_budget, std::move(proxies)});
+  parts.submission.emplace(submission::Services{
+      parts.submission_options, config.hostname, parts.clock, *parts.directory, *parts.logins, *parts.limits,
+      *parts.queue, *parts.intake, parts.submission_metrics, parts.log_budget, std::move(proxies)});
   return {};
 }
 

@@ -28,10 +28,15 @@ struct Listen {
   std::vector<std::string> submission{"[::]:587"};
   std::vector<std::string> submissions{"[::]:465"};
   std::vector<std::string> admin{"127.0.0.1:8587"};
+  std::vector<std::string> client_certificates;
   static auto fields() {
     return std::tuple{
         field("submission", &Listen::submission, Reload::Restart, "Addresses for STARTTLS (port 587)."),
         field("submissions", &Listen::submissions, Reload::Restart, "Addresses for implicit TLS (port 465)."),
+        field("client_certificates", &Listen::client_certificates, Reload::Restart,
+              "Those of the addresses above, written the same, where clients are asked for a certificate and "
+              "may log in "
+              "with it (AUTH EXTERNAL, by the mail addresses in it). Needs tls.client_ca."),
         field("admin", &Listen::admin, Reload::Restart, "Addresses for /metrics, /healthz and /readyz."),
     };
   }
@@ -53,12 +58,16 @@ struct CertificatePair {
 struct Tls {
   std::string certificate;
   std::string key;
+  std::string client_ca;
   std::vector<CertificatePair> more;
   static auto fields() {
     return std::tuple{
         field("certificate", &Tls::certificate, Reload::Live,
               "PEM file: the certificate, then its chain. Read again when it changes."),
         field("key", &Tls::key, Reload::Live, "PEM file of the private key."),
+        field(
+            "client_ca", &Tls::client_ca, Reload::Restart,
+            "PEM file of the authorities whose client certificates log in; see listen.client_certificates."),
     };
   }
 };

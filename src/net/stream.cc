@@ -336,6 +336,10 @@ TlsBinding Stream::tls_binding() const {
   return impl_->ssl == nullptr ? TlsBinding{} : tls_binding_of(impl_->ssl);
 }
 
+std::vector<std::string> Stream::certified_addresses() const {
+  return impl_->ssl == nullptr ? std::vector<std::string>{} : certified_addresses_of(impl_->ssl);
+}
+
 Task<> Stream::shutdown(SteadyTime deadline) {
   // The last reply, close_notify and FIN in one packet; a unix socket refuses the option, which is as good.
   const int on = 1;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace postern::net {
 
@@ -82,6 +83,8 @@ class Stream {
   [[nodiscard]] bool is_tls() const;
   [[nodiscard]] TlsInfo tls_info() const;
   [[nodiscard]] TlsBinding tls_binding() const;
+  /// The mail addresses in the client certificate that was asked for, shown and verified (rfc822Name); else none.
+  [[nodiscard]] std::vector<std::string> certified_addresses() const;
 
   /// Sends what is queued, close_notify and FIN, and waits for the peer's end until `deadline`.
   Task<> shutdown(SteadyTime deadline);

@@ -230,6 +230,20 @@ Result<Ctx> load_context(const CertificateFiles& files, TicketKeys& tickets, Gen
   return ctx;
 }
 
+Result<> ask_for_certificate(SSL_CTX* ctx, const std::string& authorities) {
+  ERR_clear_error();
+  STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(authorities.c_str());
+  if (names == nullptr || SSL_CTX_load_verify_file(ctx, authorities.c_str()) != 1)
+    return fail(Errc::NotFound, "cannot load CA certificates from " + authorities + ": " + openssl_error());
+  SSL_CTX_set_client_CA_list(ctx, names);
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+  // A session of a listener that did not ask must not be resumed here.
+  static constexpr std::array<unsigned char, 12> kContextId{'p', 'o', 's', 't', 'e', 'r',
+                                                            'n', '+', 'c', 'e', 'r', 't'};
+  SSL_CTX_set_session_id_context(ctx, kContextId.data(), kContextId.size());
+  return {};
+}
+
 }  // namespace
 
 std::string openssl_error() {
@@ -242,6 +256,7 @@ std::string openssl_error() {
 
 struct TlsServer::Impl {
   std::vector<CertificateFiles> files;
+  std::string client_ca;
   std::shared_ptr<TicketKeys> tickets = std::make_shared<TicketKeys>();
   mutable std::mutex mutex;
   std::shared_ptr<Generation> generation;
@@ -251,6 +266,7 @@ struct TlsServer::Impl {
     fresh->states = states_of(files);
     for (const CertificateFiles& pair : files) {
       POSTERN_TRY(Ctx ctx, load_context(pair, *tickets, *fresh));
+      if (!client_ca.empty()) POSTERN_CHECK(ask_for_certificate(ctx.get(), client_ca));
       fresh->contexts.push_back(std::move(ctx));
     }
     return fresh;
@@ -260,10 +276,12 @@ struct TlsServer::Impl {
 TlsServer::TlsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TlsServer::~TlsServer() = default;
 
-Result<std::shared_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles> files) {
+Result<std::shared_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles> files,
+                                                   const std::string& client_ca) {
   if (files.empty()) return fail(Errc::NotFound, "no certificate is configured");
   auto impl = std::make_unique<Impl>();
   impl->files = std::move(files);
+  impl->client_ca = client_ca;
   POSTERN_TRY(impl->generation, impl->load());
   return std::make_shared<TlsServer>(std::move(impl));
 }

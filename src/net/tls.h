@@ -25,7 +25,10 @@ class TlsServer {
  public:
   struct Impl;
   /// Errors: NotFound (a file), Malformed (PEM, key does not fit, RSA below 2048 bits), each naming the file.
-  [[nodiscard]] static Result<std::shared_ptr<TlsServer>> load(std::vector<CertificateFiles> files);
+  /// With `client_ca` (PEM) clients are asked for a certificate of these authorities: one that does not verify ends
+  /// the handshake, none is as good as before.
+  [[nodiscard]] static Result<std::shared_ptr<TlsServer>> load(std::vector<CertificateFiles> files,
+                                                               const std::string& client_ca = {});
   explicit TlsServer(std::unique_ptr<Impl> impl);
   ~TlsServer();
 

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <string_view>
@@ -41,6 +42,23 @@ std::string certificate_hash(X509* certificate) {
 }
 
 }  // namespace
+
+std::vector<std::string> certified_addresses_of(SSL* ssl) {
+  std::vector<std::string> addresses;
+  X509* const certificate = SSL_get0_peer_certificate(ssl);
+  if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return addresses;
+  auto* names =
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+    if (name->type != GEN_EMAIL) continue;
+    const ASN1_STRING* text = name->d.rfc822Name;
+    addresses.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                           static_cast<std::size_t>(ASN1_STRING_length(text)));
+  }
+  GENERAL_NAMES_free(names);
+  return addresses;
+}
 
 TlsBinding tls_binding_of(SSL* ssl) {
   const bool server = SSL_is_server(ssl) == 1;

@@ -22,6 +22,7 @@ struct TlsSession {
 [[nodiscard]] Result<TlsSession> tls_client_session(TlsClient& client, const std::string& server_name);
 
 [[nodiscard]] TlsBinding tls_binding_of(SSL* ssl);
+[[nodiscard]] std::vector<std::string> certified_addresses_of(SSL* ssl);
 
 /// The newest entry of OpenSSL's error queue in words, and the queue emptied.
 [[nodiscard]] std::string openssl_error();

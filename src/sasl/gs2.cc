@@ -57,6 +57,7 @@ std::optional<Gs2Header> parse_gs2_header(std::string_view message) {
   const std::string_view authzid = message.substr(first + 1, second - first - 1);
   if (authzid.empty()) return header;
   if (!authzid.starts_with("a=")) return std::nullopt;
+  if (authzid == "a=") return header;  // no saslname, but gsasl says so when it is given an empty identity
   const std::optional<std::string> name = decode_saslname(authzid.substr(2));
   if (!name) return std::nullopt;
   header.authzid = *name;

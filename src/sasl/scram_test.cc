@@ -103,6 +103,8 @@ TEST(Rfc5802Section5, AWrongPasswordAndAnUnknownNameLookTheSame) {
   }
   EXPECT_EQ(wrong.challenge, nobody.challenge);
   EXPECT_TRUE(run(Offer::Nothing, "n,a=other,", "n=us=2Cer=3D,r=abc", "n,a=other,").proven);
+  EXPECT_TRUE(run(Offer::Nothing, "n,a=,", "n=user,r=abc", "n,a=,").proven)
+      << "nobody else, in gsasl's words";
   EXPECT_EQ(run(Offer::Nothing, "n,a=o=2Cr,", "n=us=2Cer=3D,r=abc", "n,a=o=2Cr,").authcid, "us,er=");
   EXPECT_EQ(run(Offer::Nothing, "n,a=o=2Cr,", "n=user,r=abc", "n,a=o=2Cr,").authzid, "o,r");
 }

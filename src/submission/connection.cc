@@ -42,7 +42,7 @@ class Connection {
         policy_(services, stream_),
         id_{make_id(services.clock.now().time_since_epoch().count())},
         session_(*options_, services.hostname, policy_, services.clock,
-                 mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None, services.tls != nullptr),
+                 mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None, client.tls != nullptr),
         mode_(mode) {}
 
   net::Task<> run() {
@@ -158,7 +158,7 @@ class Connection {
   }
 
   net::Task<bool> handshake() {
-    const Result<> done = co_await stream_.accept_tls(services_.tls, in(options_->handshake_timeout));
+    const Result<> done = co_await stream_.accept_tls(client_.tls, in(options_->handshake_timeout));
     if (!done) {
       if (may_log()) {
         log::Event(log::Level::Info, "submission.tls_failed")
@@ -182,7 +182,7 @@ class Connection {
   }
 
   net::Task<Step> check_login() {
-    Logins::Client client{stream_.peer().ip, id_, tls_.cipher};
+    Logins::Client client{stream_.peer().ip, id_, tls_.cipher, stream_.certified_addresses()};
     Logins::Outcome outcome =
         co_await services_.logins.check(stream_.loop(), session_.claim(), std::move(client));
     if (auto* account = std::get_if<accounts::Account>(&outcome)) {
@@ -352,7 +352,7 @@ class Connection {
 }  // namespace
 
 net::Task<> serve_connection(Client& client, Mode mode, const Services& services) {
-  if (mode == Mode::Implicit && services.tls == nullptr) co_return;
+  if (mode == Mode::Implicit && client.tls == nullptr) co_return;
   const auto connection = std::make_unique<Connection>(client, mode, services);
   co_await connection->run();
 }

@@ -22,12 +22,11 @@ enum class Mode {
   Implicit,  ///< port 465 (RFC 8314 §3.3)
 };
 
-/// What connections work with. Borrowed, except TLS.
+/// What connections work with. Borrowed.
 struct Services {
   const Live<Options>& options;
   const std::string& hostname;
   const Clock& clock;
-  std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate; then no mail is taken
   accounts::Directory& directory;
   Logins& logins;
   guard::Limits& limits;
@@ -40,10 +39,11 @@ struct Services {
 
 /// One client as the server sees it while it is served.
 struct Client {
-  explicit Client(net::Stream s) : stream(std::move(s)) {}
+  Client(net::Stream s, std::shared_ptr<net::TlsServer> t) : stream(std::move(s)), tls(std::move(t)) {}
   net::Stream stream;
-  bool between_commands = false;  ///< it waits for a command: nothing is lost by ending now
-  bool stopping = false;          ///< it ends with 421 before the next command
+  std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate; then no mail is taken
+  bool between_commands = false;        ///< it waits for a command: nothing is lost by ending now
+  bool stopping = false;                ///< it ends with 421 before the next command
 };
 
 /// One client, from the banner to the close.

@@ -9,6 +9,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace postern::submission {
 
@@ -24,6 +25,7 @@ class Logins {
     net::IpAddress ip;
     SessionId session;
     std::string tls_cipher;
+    std::vector<std::string> certified;  ///< addresses in the certificate that it showed
   };
   /// Wrong says no more than that, whatever is wrong: names cannot be found out by trying.
   enum class Refusal { Wrong, Locked, Unavailable };
@@ -36,8 +38,11 @@ class Logins {
  private:
   /// Denied: wrong; anything else: it cannot be told now.
   net::Task<Result<accounts::Account>> verify(net::Loop& loop, const sasl::Claim& claim,
-                                              net::IpAddress client);
+                                              const Client& client);
   net::Task<Result<accounts::Account>> verify_token(net::Loop& loop, const sasl::TokenClaim& claim);
+  [[nodiscard]] Result<accounts::Account> verify_certificate(const sasl::CertificateClaim& claim,
+                                                             const std::vector<std::string>& certified);
+  void log_success(const Client& client, const sasl::Claim& claim, const accounts::Account& account);
   static void write_log(const char* event, const Client& client, const std::string& name,
                         const std::string& why);
 

@@ -34,21 +34,21 @@ std::size_t ConnectionCount::total() const {
   return total_;
 }
 
-void Server::add(std::unique_ptr<net::Listener> listener, Mode mode) {
-  listener->serve([this, mode](net::Stream stream) {
+void Server::add(std::unique_ptr<net::Listener> listener, Mode mode, std::shared_ptr<net::TlsServer> tls) {
+  listener->serve([this, mode, tls = std::move(tls)](net::Stream stream) {
     const net::IpAddress& peer = stream.peer().ip;
     const bool proxied = std::any_of(services_.proxies.begin(), services_.proxies.end(),
                                      [&peer](const net::Network& network) { return network.contains(peer); });
     if (proxied) {
-      loop_.spawn(ask_proxy(std::move(stream), mode));
+      loop_.spawn(ask_proxy(std::move(stream), mode, tls));
     } else {
-      welcome(std::move(stream), mode);
+      welcome(std::move(stream), mode, tls);
     }
   });
   listeners_.push_back(std::move(listener));
 }
 
-net::Task<> Server::ask_proxy(net::Stream stream, Mode mode) {
+net::Task<> Server::ask_proxy(net::Stream stream, Mode mode, std::shared_ptr<net::TlsServer> tls) {
   const SteadyTime deadline = services_.clock.steady_now() + services_.options.now()->handshake_timeout;
   const Result<net::ProxyHeader> header = co_await net::read_proxy_header(stream, deadline);
   if (!header) {
@@ -60,10 +60,10 @@ net::Task<> Server::ask_proxy(net::Stream stream, Mode mode) {
     co_return;
   }
   if (header->client) stream.set_peer(*header->client);
-  welcome(std::move(stream), mode);
+  welcome(std::move(stream), mode, tls);
 }
 
-void Server::welcome(net::Stream stream, Mode mode) {
+void Server::welcome(net::Stream stream, Mode mode, const std::shared_ptr<net::TlsServer>& tls) {
   // Load is shed before the banner, so that a busy server answers quickly.
   if (!services_.queue.unavailable_because().empty()) {
     services_.metrics.turned_away(TurnedAway::StoreDown);
@@ -80,7 +80,7 @@ void Server::welcome(net::Stream stream, Mode mode) {
       loop_.spawn(turn_away(std::move(stream), replies::too_many_connections(), mode));
       return;
     case ConnectionCount::Verdict::Welcome:
-      loop_.spawn(serve(std::make_unique<Client>(std::move(stream)), mode));
+      loop_.spawn(serve(std::make_unique<Client>(std::move(stream), tls), mode));
       return;
   }
 }

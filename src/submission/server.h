@@ -36,15 +36,16 @@ class Server {
   Server(net::Loop& loop, const Services& services, ConnectionCount& count)
       : loop_(loop), services_(services), count_(count) {}
 
-  void add(std::unique_ptr<net::Listener> listener, Mode mode);
+  /// `tls` nullptr: no certificate; then no mail is taken.
+  void add(std::unique_ptr<net::Listener> listener, Mode mode, std::shared_ptr<net::TlsServer> tls);
   /// Stops listening; connections that wait for a command get 421 and end, transactions under way finish
   /// first.
   void stop();
 
  private:
-  void welcome(net::Stream stream, Mode mode);
+  void welcome(net::Stream stream, Mode mode, const std::shared_ptr<net::TlsServer>& tls);
   /// Who is really there, then welcome().
-  net::Task<> ask_proxy(net::Stream stream, Mode mode);
+  net::Task<> ask_proxy(net::Stream stream, Mode mode, std::shared_ptr<net::TlsServer> tls);
   net::Task<> serve(std::unique_ptr<Client> client, Mode mode);
   net::Task<> turn_away(net::Stream stream, smtp::Reply reply, Mode mode);
 

@@ -187,5 +187,41 @@ TEST_F(SessionTest, AnOpenSessionLosesWhatItsAccountLost) {
   EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "250 2.1.0");
 }
 
+/// "n,,^Aauth=Bearer t^A^A"
+constexpr const char* kBearer = "AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIHQBAQ==";
+
+TEST_F(SessionTest, Rfc7628Section323ARefusedTokenIsExplainedBeforeItFails) {
+  const smtp::Reply refused{535, {5, 7, 8}, {"no"}};
+  for (const char* answer : {"AQ==", "", "anything"}) {
+    session_.tls_started();
+    say("EHLO client.example");
+    EXPECT_EQ(say(kBearer), "0");
+    EXPECT_EQ(last_.next, Next::CheckLogin);
+    Step step = session_.login_refused(refused);
+    EXPECT_EQ(step.reply.code, 334);
+    EXPECT_EQ(step.next, Next::ReadResponse);
+    if (std::string_view(answer) == "anything") break;
+    step = session_.on_response(answer);
+    EXPECT_EQ(step.reply.code, 535) << answer;
+    EXPECT_EQ(step.next, Next::Read);
+  }
+  EXPECT_EQ(session_.on_response("*").next, Next::Close) << "the third failure";
+  EXPECT_FALSE(session_.account());
+}
+
+TEST_F(SessionTest, Rfc5802Section3TheServersProofIsAnsweredBeforeTheLoginCounts) {
+  const accounts::Account alice{AccountId{1}, "alice@example.org"};
+  session_.tls_started();
+  say("EHLO client.example");
+  say("AUTH SCRAM-SHA-256 biwsbj1hbGljZSxyPWFiYw==");  // n,,n=alice,r=abc
+  EXPECT_EQ(last_.reply.code, 334);
+  EXPECT_EQ(last_.next, Next::ReadResponse);
+  EXPECT_EQ(session_.on_response("Yz1iaXdzLHI9YWJj").reply.code, 535) << "no proof in it";
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "530 5.7.0");
+  EXPECT_EQ(say("AUTH SCRAM-SHA-256 biwsbj1hbGljZSxyPWFiYw=="), "334");
+  EXPECT_EQ(session_.on_response("*").reply.code, 501);
+  EXPECT_EQ(say("AUTH CRAM-MD5"), "504 5.5.4");
+}
+
 }  // namespace
 }  // namespace postern::submission

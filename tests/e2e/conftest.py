@@ -43,7 +43,7 @@ def make_certificate(directory):
 class Postern:
     """Owns one data directory and the server process on it."""
 
-    def __init__(self, directory, settings):
+    def __init__(self, directory, settings, listen="", tls=""):
         self.directory = directory
         self.data = directory / "data"
         self.data.mkdir(mode=0o700)
@@ -55,8 +55,8 @@ class Postern:
         openssl("genrsa", "-out", self.dkim_key, "2048")
         self.config.write_text(
             f'hostname = "mail.example.org"\ndata_dir = "{self.data}"\n'
-            '[listen]\nsubmission = ["127.0.0.1:0"]\nsubmissions = ["127.0.0.1:0"]\nadmin = ["127.0.0.1:0"]\n'
-            f'[tls]\ncertificate = "{self.ca}"\nkey = "{directory / "key.pem"}"\n'
+            '[listen]\nsubmission = ["127.0.0.1:0"]\nsubmissions = ["127.0.0.1:0"]\nadmin = ["127.0.0.1:0"]\n' + listen +
+            f'[tls]\ncertificate = "{self.ca}"\nkey = "{directory / "key.pem"}"\n' + tls
             + (settings or '[delivery]\nmode = "sandbox"\n'))
 
     def cli(self, *arguments, stdin="", ok=True):
@@ -108,9 +108,9 @@ class Postern:
         return entry, self.cli_json("sandbox", "show", entry["id"])
 
 
-def start_postern(directory, settings=""):
+def start_postern(directory, settings="", **more):
     """A running server with one domain and one account."""
-    server = Postern(directory, settings)
+    server = Postern(directory, settings, **more)
     server.cli("domain", "add", "example.org", "--selector", SELECTOR, "--dkim-key", str(server.dkim_key))
     server.cli("account", "add", ADDRESS, "--password-stdin", stdin=PASSWORD + "\n")
     server.start()

@@ -6,6 +6,8 @@ import hmac
 import os
 import smtplib
 import ssl
+import threading
+import time
 
 import pytest
 
@@ -88,12 +90,33 @@ def test_scram_ends_in_good_order_whatever_the_client_does(postern):
         assert client.docmd("AUTH", "SCRAM-SHA-256 biws")[0] == 503
 
 
+def test_scram_alone_when_plus_is_not_wanted(make_postern):
+    postern = make_postern('[delivery]\nmode = "sandbox"\n[accounts]\nscram_plus = false\n')
+    with connect(postern) as client:
+        assert client.esmtp_features["auth"].split() == ["PLAIN", "LOGIN", "SCRAM-SHA-256"]
+        assert client.docmd("AUTH", "SCRAM-SHA-256-PLUS")[0] == 504
+        assert Scram(client, ADDRESS, PASSWORD, gs2="y,,").finish()[0] == 235, "true: there is no PLUS here"
+
+
 def test_scram_plus_binds_to_the_certificate(postern):
     certificate = ssl.PEM_cert_to_DER_cert(postern.ca.read_text())
     with connect(postern) as client:
         for data, code in ((hashlib.sha256(b"another").digest(), 535), (hashlib.sha256(certificate).digest(), 235)):
             scram = Scram(client, ADDRESS, PASSWORD, "p=tls-server-end-point,,", "SCRAM-SHA-256-PLUS", data)
             assert scram.finish()[0] == code
+
+
+def test_lines_of_an_exchange_are_bounded(postern):
+    """RFC 4954 §4: 12288 octets without CRLF are borne, more are refused, and the session goes on."""
+    with connect(postern) as client:
+        for length, reply in ((12288, 535), (12292, 500), (200_000, 500)):
+            assert client.docmd("AUTH", "PLAIN") == (334, b"")
+            assert client.docmd("A" * length)[0] == reply
+        assert client.docmd("AUTH", "PLAIN " + "A" * 12288)[0] == 535
+        assert client.docmd("AUTH", "PLAIN " + "A" * 13000)[0] == 500
+        assert client.docmd("AUTH", "PLAIN =") == WRONG
+        assert client.docmd("AUTH", "PLAIN AG!=")[0] == 501
+        assert plain(client, ADDRESS, PASSWORD)[0] == 235
 
 
 def test_names_cannot_be_found_out(postern):
@@ -120,6 +143,26 @@ def test_an_imported_hash_becomes_argon2id_and_scram_at_the_first_login(postern)
         assert Scram(client, "old@example.org", "old secret").finish()[0] == 235
 
 
+def test_a_flood_of_logins_delays_its_own_network(postern):
+    """Password checks wait in turns between networks: who tries many delays itself, not the next one."""
+    flood = [connect(postern) for _ in range(24)]
+    answers = []
+    threads = [threading.Thread(target=lambda c=client, n=n: answers.append(plain(c, f"guess{n}@example.org", "x")[0]))
+               for n, client in enumerate(flood)]
+    with connect(postern, "127.0.0.77") as other:
+        for thread in threads:
+            thread.start()
+        while not answers:
+            time.sleep(0.005)
+        assert plain(other, "old@example.org", "wrong") == WRONG
+        assert len(answers) < 16, "it was asked before most of the others"
+    for thread in threads:
+        thread.join(PATIENCE)
+    for client in flood:
+        client.close()
+    assert set(answers) == {535} and len(answers) == 24
+
+
 def make_app_password(postern, name, *options):
     made = postern.cli_json("app-password", "add", ADDRESS, name, *options)
     assert made["account"] == ADDRESS and made["name"] == name
@@ -134,6 +177,8 @@ def test_an_app_password_logs_in_until_it_is_revoked(postern):
         assert plain(other, ADDRESS, password)[0] == 235
         assert client.mail(ADDRESS)[0] == 250
         client.rset()
+        assert '"by":"scram","tls":' in (log := (postern.directory / "server.log").read_text()) and '"app_password":"printer"' in log
+        assert password not in log
         postern.cli("app-password", "rm", ADDRESS, "printer")
         assert client.mail(ADDRESS) == (550, b"5.7.1 the app password was removed or has expired")
     with connect(postern) as client:

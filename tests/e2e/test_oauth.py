@@ -143,6 +143,7 @@ def test_a_suspended_account_has_no_use_for_its_token(postern, issuer):
         postern.cli("account", "suspend", "left@example.org")
         assert client.mail("left@example.org") == (550, b"5.7.1 the account is suspended")
         assert bearer(other, issuer.token(email="left@example.org"))[0] == 334
+        assert other.docmd("AQ==")[0] == 535
 
 
 def test_tokens_never_reach_the_log(postern, issuer):

@@ -27,15 +27,33 @@ def still_serves(postern):
         client.sendmail(ADDRESS, ["friend@example.net"], f"From: {ADDRESS}\r\n\r\nAlive.\r\n")
 
 
+@pytest.fixture(scope="module")
+def scans(postern, tmp_path_factory):
+    """All at once: each mostly waits."""
+    directory = tmp_path_factory.mktemp("scans")
+    commands = {}
+    for port, number, starttls in (("587", postern.submission, ["--starttls", "smtp"]), ("465", postern.submissions, [])):
+        commands[port] = ["testssl", "--quiet", "--color", "0", "--warnings", "batch", "--ip", "127.0.0.1", "--openssl-timeout",
+                          "10", "--protocols", "--std", "--jsonfile", directory / f"{port}.json", *starttls, f"localhost:{number}"]
+    scripts = "+smtp-commands,+smtp-open-relay,+smtp-enum-users,+smtp-ntlm-info,+ssl-enum-ciphers,+ssl-cert"
+    commands["nmap"] = ["nmap", "-Pn", "-n", "-p", f"{postern.submission},{postern.submissions}", "-sV", "--version-light",
+                        "-oN", directory / "nmap", "--script", scripts, "127.0.0.1"]
+    running = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+               for command in commands.values()]
+    try:
+        for process in running:
+            process.wait(SCAN_TIME)
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    return directory
+
+
 @pytest.mark.parametrize("port", ["587", "465"])
-def test_testssl_finds_no_weak_protocol_or_cipher(postern, tmp_path, port):
-    number = postern.submissions if port == "465" else postern.submission
-    starttls = [] if port == "465" else ["--starttls", "smtp"]
-    report = tmp_path / "report.json"
-    subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "batch", "--ip", "127.0.0.1", "--openssl-timeout", "10",
-                    "--protocols", "--std", "--jsonfile", report, *starttls, f"localhost:{number}"],
-                   capture_output=True, timeout=SCAN_TIME)
-    found = {one["id"]: one for one in json.loads(report.read_text())}
+def test_testssl_finds_no_weak_protocol_or_cipher(postern, scans, port):
+    found = {one["id"]: one for one in json.loads((scans / f"{port}.json").read_text())}
     assert {name: found[name]["finding"].split(" ")[0] for name in ("SSLv2", "SSLv3", "TLS1", "TLS1_1")} == dict.fromkeys(
         ("SSLv2", "SSLv3", "TLS1", "TLS1_1"), "not")
     assert all(found[name]["finding"].startswith("offered") for name in ("TLS1_2", "TLS1_3"))
@@ -43,12 +61,8 @@ def test_testssl_finds_no_weak_protocol_or_cipher(postern, tmp_path, port):
     still_serves(postern)
 
 
-def test_nmap_recognises_submission_and_finds_nothing(postern):
-    ports = f"{postern.submission},{postern.submissions}"
-    scripts = "+smtp-commands,+smtp-open-relay,+smtp-enum-users,+smtp-ntlm-info,+ssl-enum-ciphers,+ssl-cert"
-    done = subprocess.run(["nmap", "-Pn", "-n", "-p", ports, "-sV", "--version-light", "--script", scripts, "127.0.0.1"],
-                          capture_output=True, text=True, timeout=SCAN_TIME)
-    report = done.stdout
+def test_nmap_recognises_submission_and_finds_nothing(postern, scans):
+    report = (scans / "nmap").read_text()
     assert re.search(rf"{postern.submission}/tcp +open +smtp\b", report), report
     assert re.search(rf"{postern.submissions}/tcp +open +ssl/smtp\b", report), report
     assert "STARTTLS" in report and "AUTH PLAIN LOGIN SCRAM-SHA-256" in report, report

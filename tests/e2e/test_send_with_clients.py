@@ -45,10 +45,13 @@ def test_a_client_sends(postern, client, implicit):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"])
 def test_gsasl_logs_in_and_not_with_a_wrong_password(postern, mechanism):
+    # Beside PLUS, gsasl refuses plain SCRAM by itself unless it is told to forget channel binding.
+    bound = ["--no-cb"] if mechanism == "SCRAM-SHA-256" else []
+
     def gsasl(password):
         return real_clients.subprocess.run(
             ["gsasl", "--smtp", "--starttls", "--x509-ca-file", postern.ca, "--connect", f"localhost:{postern.submission}", "-m", mechanism,
-             "-a", ADDRESS, "-z", "", "-p", password, "--no-client-first"],
+             "-a", ADDRESS, "-p", password, *bound],
             input="QUIT\r\n", capture_output=True, text=True, timeout=real_clients.PATIENCE)
 
     good, bad = gsasl(PASSWORD), gsasl("wrong")

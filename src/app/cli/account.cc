@@ -23,6 +23,13 @@ std::string json_of(const Account& account) {
          "\",\"state\":\"" + state_of(account) + '"';
 }
 
+/// Naming the nearest of `names`.
+Error no_account(const std::string& address, const std::vector<std::string>& names) {
+  const std::string nearest = config::nearest_name(address, names);
+  return fail(Errc::NotFound,
+              "no account " + address + (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+}
+
 Result<Account> named(Directory& directory, const std::string& address) {
   POSTERN_TRY(const auto all, directory.accounts());
   std::vector<std::string> names;
@@ -134,12 +141,6 @@ Result<> show(const Context& context, const Arguments& arguments) {
 }
 
 }  // namespace
-
-Error no_account(const std::string& address, const std::vector<std::string>& names) {
-  const std::string nearest = config::nearest_name(address, names);
-  return fail(Errc::NotFound,
-              "no account " + address + (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
-}
 
 void add_account_commands(CLI::App& app, Context& context) {
   static Arguments arguments;

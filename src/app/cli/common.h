@@ -43,8 +43,6 @@ void report(Context& context, const Result<>& outcome);
 
 /// ["a","b"]
 [[nodiscard]] std::string json_list(const std::vector<std::string>& texts);
-/// NotFound, naming the nearest of `names`.
-[[nodiscard]] Error no_account(const std::string& address, const std::vector<std::string>& names);
 
 void add_account_commands(CLI::App& app, Context& context);
 void add_app_password_commands(CLI::App& app, Context& context);
