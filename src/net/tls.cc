@@ -26,7 +26,7 @@ namespace {
 [[maybe_unused]] const bool kOwnBufferMemory = use_tls_buffer_memory();
 
 constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!SHA1:!AESCCM";
-/// AES-128 first, which everybody must have (RFC 8446 §9.1): the SHA-256 of its key schedule costs a third of SHA-384.
+/// AES-128 first, which everybody must have (RFC 8446 §9.1): the SHA-256 of its key schedule is the cheaper one.
 constexpr const char* kTls13Suites =
     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr const char* kGroups = "X25519:P-256:P-384";

@@ -51,7 +51,7 @@ enum class Report : std::uint8_t { ScannerSuspicion, ScannerSpam, Complaint, Fai
 /// Every signal gives its evidence in nats; the sum is the score. A score of kHold holds the account when a
 /// minimum of mail stands behind it. Deterministic: the same events give the same scores.
 /// Threads  none of its own: the caller sees to it that one state is used by one thread at a time.
-/// See      docs/decisions/0010-watch-evidence.md
+/// See      docs/decisions/0013-watch-evidence.md
 class Watch {
  public:
   static constexpr double kHold = 10;
