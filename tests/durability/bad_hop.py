@@ -48,8 +48,8 @@ class BadHop:
 
     def settings(self, more=""):
         """A configuration that sends everything here, soon, and again soon."""
-        return ('[delivery]\nmode = "smarthost"\nsmarthost = "hop"\nfirst_retry = 1\nlongest_retry = 1\n'
-                'dead_host_memory = 0\nfinal_timeout = 1\n'
+        return ('[delivery]\nmode = "smarthost"\nsmarthost = "hop"\nfirst_retry = "1s"\nlongest_retry = "1s"\n'
+                'dead_host_memory = "0s"\nfinal_timeout = "1s"\n'
                 f'[smarthost.hop]\nhost = "127.0.0.1"\nport = {self.port}\ntls = "none"\n'
                 '[limits.person]\nmessages = ["1000000/1h"]\nrecipients = ["1000000/1d"]\n'
                 '[submission]\nmax_connections_per_network = 1000\n' + more)

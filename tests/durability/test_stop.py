@@ -23,7 +23,7 @@ def test_a_stop_loses_nothing_and_the_next_start_sends_the_rest(make_postern, ma
 
 def test_a_second_sigterm_ends_what_a_slow_hop_keeps(make_postern, make_hop):
     hop = make_hop("stalls")
-    postern = make_postern(hop.settings().replace("final_timeout = 1", "final_timeout = 600"))
+    postern = make_postern(hop.settings().replace('final_timeout = "1s"', 'final_timeout = "600s"'))
     hop.random.random = lambda: 0.0   # every transaction
     with logged_in(postern) as client:
         client.sendmail(ADDRESS, ["slow@example.net"], SMALL)

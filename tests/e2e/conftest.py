@@ -46,7 +46,7 @@ class Postern:
     def __init__(self, directory, settings, listen="", tls=""):
         self.directory = directory
         self.data = directory / "data"
-        self.data.mkdir(mode=0o700)
+        self.data.mkdir(mode=0o700, exist_ok=True)
         self.config = directory / "postern.toml"
         self.ca = directory / "certificate.pem"
         self.dkim_key = directory / "dkim.pem"
