@@ -24,11 +24,10 @@ class TmpfsDisk:
         self.ballast = directory / "ballast"
 
     def fill(self, _process):
-        with open(self.ballast, "wb") as file:
+        with open(self.ballast, "wb", buffering=0) as file:  # nothing is left to write when it is closed
             try:
                 while True:
                     file.write(b"\0" * 4096)
-                    file.flush()
             except OSError:
                 return
 
