@@ -72,6 +72,7 @@ TEST_F(SitesTest, PushBackSparesTheMailBehindItAnAttempt) {
   settings_.options.max_connections = 1;
   for (int i = 0; i < 20; ++i) put(message({"r" + std::to_string(i) + "@example.net"}));
   deliver_to({.rules = {{"MAIL", "451 4.7.500 server busy", 1}}});
+  run_until([this] { return history().find("postponed r") != std::string::npos; });
   run_until_left(20);
   std::uint32_t attempts = 0;
   for (const queue::Listed& l : listed()) attempts += l.recipients[0].attempts;
