@@ -55,6 +55,8 @@ def coroutine_faults(code):
         body = code[found.end() - 1:block_end(code, found.end() - 1)]
         if captures and COROUTINE.search(body):
             yield line(found.start()), "a lambda with captures is a coroutine: its captures die before it does"
+    for found in re.finditer(r"\bco_await\b[^;{]*[(,]\s*\{", code):
+        yield line(found.start()), "a braced list beside co_await (g++ 12 destroys it twice; bind it to a name first)"
     at = 0
     for statement in re.split(r"[;{}]", code):
         awaits = [m.start() for m in re.finditer(r"\bco_await\b", statement)]

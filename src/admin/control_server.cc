@@ -155,8 +155,9 @@ net::Task<Result<json::value>> ControlServer::freeze(const json::object& request
   const AccountId account{number->as_int64()};
   if (freezes) {
     POSTERN_CO_TRY(const std::string reason, text_member(request, "reason"));
-    POSTERN_CO_CHECK(
-        co_await services_.queue.hold_account(loop_, {account, name, services_.clock.now(), reason}));
+    // Named, not a braced list beside co_await: g++ 12 destroys such a temporary twice.
+    queue::AccountHold hold{account, name, services_.clock.now(), reason};
+    POSTERN_CO_CHECK(co_await services_.queue.hold_account(loop_, std::move(hold)));
   } else {
     POSTERN_CO_CHECK(co_await services_.queue.release_account(loop_, account));
   }

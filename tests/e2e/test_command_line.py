@@ -55,7 +55,7 @@ _postern; echo "${{COMPREPLY[*]}}"
 
 
 def test_fish_and_zsh_have_the_verbs():
-    assert "-a 'ls show retry hold release rm'" in run("completion", "fish").stdout
+    assert "-a 'ls show retry hold release rm bounce freeze thaw frozen'" in run("completion", "fish").stdout
     assert run("completion", "zsh").stdout.startswith("autoload -U +X bashcompinit")
 
 

@@ -108,7 +108,7 @@ def test_a_transaction_that_has_begun_is_finished(server, hop):
         first = wait_until(lambda: only_message(server), "the first message")
         assert first["active"]
         answer = server.json("queue", "hold", first["id"])
-        assert answer == {"messages": 1, "under_way": 1}
+        assert answer == {"messages": 1, "recipients": 1, "under_way": 1}
     finally:
         go_on.set()
     wait_until(lambda: hop.mails, "the transaction that had begun")
