@@ -355,7 +355,7 @@ void print(const PortStatus& status) {
   }
   if (status.sockets.empty()) std::cout << "  listening: nothing\n";
   for (const probe::PortAccess& access : status.access) {
-    std::cout << "  " << (access.v6 ? "IPv6" : "IPv4") << ":      " << word_of(access.kind) << " by "
+    std::cout << "  " << (access.v6 ? "IPv6" : "IPv4") << ":      " << word_of(access.kind) << ": "
               << access.by << '\n';
   }
   for (const std::string& reason : status.in_the_way) std::cout << "  in the way: " << reason << '\n';
