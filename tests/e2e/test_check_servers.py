@@ -98,6 +98,8 @@ def test_postfix(site):
     assert check_site(site, "--port", "2525", code=32)["failure"] == "wrong-tls-mode"
     auth.shutdown()
     auth.server_close()
+    # The master is a child of start-fg's shell and outlives it.
+    subprocess.run(["postfix", "-c", base / "config", "stop"], capture_output=True, timeout=30)
 
 
 @needs_root
