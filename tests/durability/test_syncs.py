@@ -69,7 +69,10 @@ def test_each_250_follows_a_sync_that_returned(make_postern, tmp_path):
         elif peer in call[1]:
             syncs_before_reply.append(syncs)
             syncs = 0
-    assert len(syncs_before_reply) == 4 * MESSAGES + 1  # MAIL, RCPT, 354, 250; NOOP
+    # MAIL, RCPT, 354, 250. The NOOP's own reply may be read before the tracer has seen its call return; what came
+    # before it was seen, because the server could not have answered it otherwise.
+    assert len(syncs_before_reply) >= 4 * MESSAGES
+    syncs_before_reply = syncs_before_reply[:4 * MESSAGES]
     finals = syncs_before_reply[3::4]
     assert len(finals) == MESSAGES and all(finals), f"a 250 without a sync before it: {finals}"
     # Syncs are not just everywhere: MAIL and RCPT are answered without any (the attempt's outcome may fall there).
