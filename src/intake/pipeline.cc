@@ -62,22 +62,29 @@ std::optional<Refusal> IncomingMessage::check_rights(const mail::Header& header)
     return Refusal{Refusal::Why::BadContent,
                    "several addresses in From need a Sender field"};  // RFC 5322 §3.6.2
   }
-  if (from->size() > 1) {
-    const Result<std::vector<mail::Mailbox>> sender =
-        mail::parse_address_list(header.find("Sender")->value());
-    if (!sender || sender->size() != 1)
-      return Refusal{Refusal::Why::BadContent, "the Sender field does not hold one valid address"};
-  }
   for (const mail::Mailbox& box : *from) {
     if (!services_.directory.may_send_as(facts_.account, box)) {
       return Refusal{Refusal::Why::NotYourFrom, facts_.account.address + " may not send as " + box.text()};
     }
   }
+  if (auto refusal = check_sender_rights(header)) return refusal;
   signing_domain_ = domain_of(from->front().text());
   if (services_.signing == Signing::Ours && !services_.directory.domain(signing_domain_)) {
     return Refusal{Refusal::Why::NoSigningKey, "no DKIM key for " + signing_domain_};
   }
   return std::nullopt;
+}
+
+// Readers show Sender beside From ("on behalf of"): it must be the account's too, unless we write it ourselves.
+std::optional<Refusal> IncomingMessage::check_sender_rights(const mail::Header& header) const {
+  const mail::HeaderField* field = header.find("Sender");
+  if (field == nullptr || options_->add_sender) return std::nullopt;
+  const Result<std::vector<mail::Mailbox>> sender = mail::parse_address_list(field->value());
+  if (!sender || sender->size() != 1)
+    return Refusal{Refusal::Why::BadContent, "the Sender field does not hold one valid address"};
+  if (services_.directory.may_send_as(facts_.account, sender->front())) return std::nullopt;
+  return Refusal{Refusal::Why::NotYourFrom, facts_.account.address + " may not send as " +
+                                                sender->front().text() + ", which is in its Sender field"};
 }
 
 net::Task<> IncomingMessage::store(std::string_view content) {

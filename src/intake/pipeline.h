@@ -96,6 +96,7 @@ class IncomingMessage {
   net::Task<> begin_body();
   net::Task<> store(std::string_view content);
   [[nodiscard]] std::optional<Refusal> check_rights(const mail::Header& header);
+  [[nodiscard]] std::optional<Refusal> check_sender_rights(const mail::Header& header) const;
   [[nodiscard]] bool needs_smtputf8() const;
   void record_accepted();
 

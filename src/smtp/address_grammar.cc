@@ -145,7 +145,8 @@ Result<Mailbox> path_inside(Cursor& in) {
   }
   if (in.peek() == '@') POSTERN_CHECK(source_route(in));
   POSTERN_TRY(Mailbox box, mailbox(in));
-  if (!in.take('>')) return malformed("path without end");
+  if (!in.take('>'))
+    return malformed(in.at_end() ? "path without end" : "a character that no address may hold");
   return box;
 }
 
