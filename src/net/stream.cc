@@ -307,9 +307,15 @@ Task<Result<>> Stream::accept_tls(std::shared_ptr<TlsServer> tls, SteadyTime dea
 
 Task<Result<>> Stream::connect_tls(std::shared_ptr<TlsClient> tls, std::string server_name,
                                    SteadyTime deadline) {
+  TlsPeer peer{.name = std::move(server_name), .other_names = {}, .tlsa = {}};
+  const Result<> done = co_await connect_tls(std::move(tls), std::move(peer), deadline);
+  co_return done;
+}
+
+Task<Result<>> Stream::connect_tls(std::shared_ptr<TlsClient> tls, TlsPeer peer, SteadyTime deadline) {
   discard_buffered();
   impl_->drained = false;
-  POSTERN_CO_TRY(TlsSession session, tls_client_session(*tls, server_name));
+  POSTERN_CO_TRY(TlsSession session, tls_client_session(*tls, peer));
   impl_->ssl = session.ssl;
   impl_->tls_owner = std::move(session.owner);
   SSL_set_fd(impl_->ssl, impl_->wait.fd());
@@ -326,9 +332,7 @@ TlsInfo Stream::tls_info() const {
   if (const auto group = SSL_get_negotiated_group(ssl); group != 0) {
     if (const char* name = SSL_group_to_name(ssl, static_cast<int>(group))) info.group = name;
   }
-  if (const long result = SSL_get_verify_result(ssl); result != X509_V_OK) {
-    info.verify_error = X509_verify_cert_error_string(result);
-  }
+  describe_verification(ssl, info);
   return info;
 }
 

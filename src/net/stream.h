@@ -16,13 +16,27 @@ namespace postern::net {
 
 class TlsServer;
 class TlsClient;
+struct TlsPeer;
+
+/// What was wrong with a certificate.
+enum class VerifyFailure {
+  None,
+  Expired,      ///< or not valid yet
+  Name,         ///< made out to somebody else
+  Untrusted,    ///< no way to a trusted root
+  NoTlsaMatch,  ///< no TLSA record fits it
+  Other,
+};
 
 /// What was agreed in a TLS handshake.
 struct TlsInfo {
   std::string version;       ///< "TLSv1.3"
   std::string cipher;        ///< the suite's registered name, "TLS_AES_256_GCM_SHA384"
   std::string group;         ///< key exchange group, may be empty
-  std::string verify_error;  ///< client side: empty when chain and name were verified
+  std::string verify_error;  ///< client side: empty when the certificate was verified
+  VerifyFailure verify_failure = VerifyFailure::None;
+  /// Client side: "pkix" (chain and name), "dane-ta", "dane-ee"; empty: not verified.
+  std::string verified_by;
 };
 
 /// What both ends of a TLS connection know and nobody between them does; "" where the connection has none.
@@ -80,6 +94,9 @@ class Stream {
   Task<Result<>> accept_tls(std::shared_ptr<TlsServer> tls, SteadyTime deadline);
   /// Client handshake with SNI `server_name`; the same name is verified when `tls` verifies.
   Task<Result<>> connect_tls(std::shared_ptr<TlsClient> tls, std::string server_name, SteadyTime deadline);
+  /// The same for a peer that may have other names or TLSA records. Error also: Malformed, when `tls` verifies by
+  /// DANE and no record of the peer is usable.
+  Task<Result<>> connect_tls(std::shared_ptr<TlsClient> tls, TlsPeer peer, SteadyTime deadline);
   [[nodiscard]] bool is_tls() const;
   [[nodiscard]] TlsInfo tls_info() const;
   [[nodiscard]] TlsBinding tls_binding() const;

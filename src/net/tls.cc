@@ -101,17 +101,6 @@ int ticket_key_callback(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CI
   return set_mac_key(mac, *key) ? 1 : -1;
 }
 
-void set_common(SSL_CTX* ctx) {
-  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);  // RFC 8996
-  SSL_CTX_set_cipher_list(ctx, kTls12Ciphers);
-  SSL_CTX_set_ciphersuites(ctx, kTls13Suites);
-  SSL_CTX_set1_groups_list(ctx, kGroups);
-  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(
-      ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_read_ahead(ctx, 1);  // one read(2) a record instead of two
-}
-
 std::vector<std::string> dns_names(X509* certificate) {
   std::vector<std::string> names;
   auto* san =
@@ -192,7 +181,7 @@ int choose_certificate(SSL* ssl, int* /*alert*/, void* generation) {
 
 Result<Ctx> load_context(const CertificateFiles& files, TicketKeys& tickets, Generation& generation) {
   Ctx ctx(SSL_CTX_new(TLS_server_method()));
-  set_common(ctx.get());
+  set_tls_defaults(ctx.get());
   if (state_of(files.certificate).inode == 0)
     return fail(Errc::NotFound, "no certificate at " + files.certificate);
   if (state_of(files.key).inode == 0) return fail(Errc::NotFound, "no key at " + files.key);
@@ -245,6 +234,17 @@ Result<> ask_for_certificate(SSL_CTX* ctx, const std::string& authorities) {
 }
 
 }  // namespace
+
+void set_tls_defaults(SSL_CTX* ctx) {
+  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);  // RFC 8996
+  SSL_CTX_set_cipher_list(ctx, kTls12Ciphers);
+  SSL_CTX_set_ciphersuites(ctx, kTls13Suites);
+  SSL_CTX_set1_groups_list(ctx, kGroups);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(
+      ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(ctx, 1);  // one read(2) a record instead of two
+}
 
 std::string openssl_error() {
   const unsigned long code = ERR_peek_last_error();
@@ -331,46 +331,6 @@ Result<TlsSession> tls_server_session(TlsServer& server) {
     std::shared_ptr<TicketKeys> tickets;
   };
   return TlsSession{ssl, std::make_shared<Owner>(Owner{std::move(generation), impl.tickets})};
-}
-
-struct TlsClient::Impl {
-  Ctx ctx;
-  Verify verify = Verify::Require;
-};
-
-TlsClient::TlsClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-TlsClient::~TlsClient() = default;
-
-Result<std::shared_ptr<TlsClient>> TlsClient::create(const Options& options) {
-  auto impl = std::make_unique<Impl>();
-  impl->ctx.reset(SSL_CTX_new(TLS_client_method()));
-  impl->verify = options.verify;
-  SSL_CTX* const ctx = impl->ctx.get();
-  set_common(ctx);
-  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-  ERR_clear_error();
-  const bool loaded = options.ca_file.empty() ? SSL_CTX_set_default_verify_paths(ctx) == 1
-                                              : SSL_CTX_load_verify_file(ctx, options.ca_file.c_str()) == 1;
-  if (!loaded)
-    return fail(Errc::NotFound,
-                "cannot load CA certificates from " + options.ca_file + ": " + openssl_error());
-  // With None the result is still computed, so that it can be told in the trace.
-  SSL_CTX_set_verify(ctx, options.verify == Verify::Require ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  return std::make_shared<TlsClient>(std::move(impl));
-}
-
-Result<TlsSession> tls_client_session(TlsClient& client, const std::string& server_name) {
-  SSL* ssl = SSL_new(client.impl().ctx.get());
-  if (ssl == nullptr) return fail(Errc::Exhausted, "no memory for a TLS session");
-  if (const Result<IpAddress> ip = IpAddress::parse(server_name)) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), ip->text().c_str());
-  } else {
-    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-             const_cast<char*>(server_name.c_str()));
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    SSL_set1_host(ssl, server_name.c_str());
-  }
-  return TlsSession{ssl, nullptr};
 }
 
 }  // namespace postern::net

@@ -46,12 +46,32 @@ class TlsServer {
   std::unique_ptr<Impl> impl_;
 };
 
+/// One TLSA record (RFC 6698 §2.1).
+struct TlsaRecord {
+  int usage = 0;
+  int selector = 0;
+  int matching = 0;
+  std::string data;  ///< octets
+  friend bool operator==(const TlsaRecord&, const TlsaRecord&) = default;
+  /// Whether it can decide about a mail host: DANE-TA(2) or DANE-EE(3) with known selector and matching type, and
+  /// data that can be what they say (RFC 7672 §3.1, §3.1.3).
+  [[nodiscard]] bool usable() const;
+};
+
+/// Who has to be at the other end of a connection.
+struct TlsPeer {
+  std::string name;                      ///< said in SNI, and the name that the certificate must have
+  std::vector<std::string> other_names;  ///< as good as `name`
+  std::vector<TlsaRecord> tlsa;          ///< with Verify::Dane; what is not usable() is left out
+};
+
 /// Client side of TLS.
 class TlsClient {
  public:
   enum class Verify {
     None,     ///< any certificate: opportunistic TLS (RFC 7435)
     Require,  ///< valid chain and matching name (RFC 9525), or the handshake fails
+    Dane,     ///< as one of the peer's TLSA records says (RFC 7672 §3), or the handshake fails
   };
   struct Options {
     Verify verify = Verify::Require;
