@@ -62,4 +62,22 @@ MxAnswer mx_from_rdata(const std::vector<std::string>& records) {
   return answer;
 }
 
+std::optional<net::TlsaRecord> tlsa_from_rdata(std::string_view rdata) {
+  constexpr std::size_t kFixed = 3;
+  if (rdata.size() <= kFixed) return std::nullopt;
+  return net::TlsaRecord{static_cast<unsigned char>(rdata[0]), static_cast<unsigned char>(rdata[1]),
+                         static_cast<unsigned char>(rdata[2]), std::string(rdata.substr(kFixed))};
+}
+
+std::string text_from_rdata(std::string_view rdata) {
+  std::string out;
+  while (!rdata.empty()) {
+    const std::size_t length = static_cast<unsigned char>(rdata.front());
+    rdata.remove_prefix(1);
+    out += rdata.substr(0, length);
+    rdata.remove_prefix(std::min(length, rdata.size()));
+  }
+  return out;
+}
+
 }  // namespace postern::dns

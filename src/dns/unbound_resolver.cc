@@ -18,8 +18,8 @@ namespace {
 constexpr std::uint16_t kDnsPort = 53;
 constexpr int kClassInternet = 1;
 constexpr int kRcodeNoError = 0;
-/// Record types, RFC 1035 §3.2.2 and RFC 3596 §2.1.
-enum class Type { A = 1, Mx = 15, Aaaa = 28 };
+/// Record types, RFC 1035 §3.2.2, RFC 3596 §2.1, RFC 6698 §2.1.
+enum class Type { A = 1, Cname = 5, Mx = 15, Txt = 16, Aaaa = 28, Tlsa = 52 };
 
 constexpr const char* kSystemServers = "system";
 constexpr std::array kUsualTrustAnchors{"/usr/share/dns/root.key", "/var/lib/unbound/root.key"};
@@ -159,6 +159,16 @@ void append_ips(std::vector<net::IpAddress>& ips, const ub_result& answer) {
   }
 }
 
+/// The end of the chain of CNAMEs.
+std::string canonical_name(const ub_result& answer, const std::string& name) {
+  std::string out = answer.canonname != nullptr ? answer.canonname : name;
+  if (out.ends_with('.')) out.pop_back();
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out.empty() ? name : out;
+}
+
 /// The name to ask for.
 Result<std::string> query_name(const std::string& domain) {
   Result<std::string> name = to_ascii(domain);
@@ -178,6 +188,7 @@ net::Task<Result<MxAnswer>> find_mx(std::shared_ptr<Context> context, std::strin
     co_return fail(Errc::Unavailable, "the MX records of " + name + " are broken");
   }
   answer.secure = (*found)->secure != 0;
+  answer.canonical = canonical_name(**found, name);
   co_return answer;
 }
 
@@ -188,15 +199,37 @@ net::Task<Result<AddressAnswer>> find_addresses(std::shared_ptr<Context> context
   const Result<const ub_result*> v4 = co_await v4_question;
   const Result<const ub_result*> v6 = co_await v6_question;
   AddressAnswer answer;
-  if (v4) append_ips(answer.ips, **v4);
-  if (v6) append_ips(answer.ips, **v6);
-  answer.secure = v4 && v6 && (*v4)->secure != 0 && (*v6)->secure != 0;
+  answer.secure = true;
+  // What brought no address has no say in whether those that are there are secure: else somebody who suppresses
+  // one answer could turn DANE off.
+  for (const Result<const ub_result*>* found : {&v4, &v6}) {
+    if (!*found || (**found)->havedata == 0) continue;
+    append_ips(answer.ips, ***found);
+    answer.secure = answer.secure && (**found)->secure != 0;
+    answer.canonical = canonical_name(***found, name);
+  }
+  answer.secure = answer.secure && !answer.ips.empty();
   if (!answer.ips.empty()) co_return answer;
   // "Does not exist" only if nothing says otherwise: it makes mail bounce.
   if (!v4 && v4.error().code != Errc::NotFound) co_return v4.error();
   if (!v6 && v6.error().code != Errc::NotFound) co_return v6.error();
   if (!v4 && !v6) co_return v4.error();
   co_return answer;
+}
+
+/// The records of one type; none when the name does not exist.
+struct Records {
+  std::vector<std::string> rdata;
+  bool secure = false;
+};
+
+net::Task<Result<Records>> find_records(std::shared_ptr<Context> context, std::string domain, Type type) {
+  POSTERN_CO_TRY(const std::string name, query_name(domain));
+  Question question(context, name, type);
+  const Result<const ub_result*> found = co_await question;
+  if (!found && found.error().code == Errc::NotFound) co_return Records{};
+  if (!found) co_return found.error();
+  co_return Records{records_of(**found), (*found)->secure != 0};
 }
 
 Result<> use_servers(ub_ctx* ub, const std::vector<std::string>& servers) {
@@ -260,6 +293,28 @@ net::Task<Result<MxAnswer>> UnboundResolver::mx(std::string domain) {
 
 net::Task<Result<AddressAnswer>> UnboundResolver::addresses(std::string host) {
   return find_addresses(context_, std::move(host));
+}
+
+net::Task<Result<TlsaAnswer>> UnboundResolver::tlsa(std::string name) {
+  POSTERN_CO_TRY(const Records found, co_await find_records(context_, std::move(name), Type::Tlsa));
+  TlsaAnswer answer{{}, found.secure};
+  for (const std::string& rdata : found.rdata) {
+    if (std::optional<net::TlsaRecord> record = tlsa_from_rdata(rdata))
+      answer.records.push_back(*std::move(record));
+  }
+  co_return answer;
+}
+
+net::Task<Result<std::vector<std::string>>> UnboundResolver::txt(std::string name) {
+  POSTERN_CO_TRY(const Records found, co_await find_records(context_, std::move(name), Type::Txt));
+  std::vector<std::string> texts;
+  for (const std::string& rdata : found.rdata) texts.push_back(text_from_rdata(rdata));
+  co_return texts;
+}
+
+net::Task<Result<bool>> UnboundResolver::secure_alias(std::string name) {
+  POSTERN_CO_TRY(const Records found, co_await find_records(context_, std::move(name), Type::Cname));
+  co_return found.secure && !found.rdata.empty();
 }
 
 }  // namespace postern::dns

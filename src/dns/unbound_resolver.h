@@ -56,6 +56,9 @@ class UnboundResolver final : public Resolver {
 
   net::Task<Result<MxAnswer>> mx(std::string domain) override;
   net::Task<Result<AddressAnswer>> addresses(std::string host) override;
+  net::Task<Result<TlsaAnswer>> tlsa(std::string name) override;
+  net::Task<Result<std::vector<std::string>>> txt(std::string name) override;
+  net::Task<Result<bool>> secure_alias(std::string name) override;
 
  private:
   std::shared_ptr<Context> context_;
