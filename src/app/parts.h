@@ -6,9 +6,11 @@
 #include "base/live.h"
 #include "config/config.h"
 #include "delivery/dispatcher.h"
+#include "dns/resolver_lookup.h"
 #include "store/file_lock.h"
 #include "submission/server.h"
 
+#include "tlspolicy/mta_sts.h"
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -73,6 +75,9 @@ struct Parts {
   submission::ConnectionCount connections{submission_options};
 
   // Sending it on.
+  dns::ResolverLookup policy_lookup;
+  std::unique_ptr<net::HttpClient> policy_http;
+  std::unique_ptr<tlspolicy::MtaSts> mta_sts;  ///< nullptr: the configuration wants none
   std::optional<delivery::Signer> signer;
   std::optional<delivery::Metrics> delivery_metrics;
 

@@ -7,6 +7,7 @@
 #include "app/service_manager.h"
 #include "app/signals.h"
 #include "app/stop.h"
+#include "app/tls_policies.h"
 #include "base/log.h"
 
 #include <algorithm>
@@ -124,7 +125,7 @@ Result<> build_delivery(Parts& parts) {
   parts.dispatcher = std::make_unique<delivery::Dispatcher>(
       std::move(settings),
       delivery::Services{*parts.queue, *parts.history, *parts.signer, parts.clock, *parts.delivery_metrics,
-                         enqueue_report, urgency},
+                         enqueue_report, urgency, parts.mta_sts.get()},
       places);
   return {};
 }
@@ -153,6 +154,7 @@ Result<> build(Parts& parts) {
   POSTERN_CHECK(load_certificates(parts));
   POSTERN_CHECK(build_submission(parts));
   POSTERN_CHECK(build_workers(parts));
+  POSTERN_CHECK(build_tls_policies(parts));
   POSTERN_CHECK(build_delivery(parts));
   build_answers(parts);
   return open_listeners(parts);
@@ -160,6 +162,7 @@ Result<> build(Parts& parts) {
 
 void run(Parts& parts, Signals& signals, Reloader& reloader) {
   parts.dispatcher->start();
+  start_tls_policies(parts);
   for (auto& worker : parts.workers) worker->thread = std::thread([&loop = worker->loop] { loop.run(); });
   write_listening(parts);
   notify_service_manager("READY=1");

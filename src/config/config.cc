@@ -172,7 +172,7 @@ Result<delivery::Map> Config::map() const {
   identity.hostname = hostname;
   // The world's mail comes in at port 25: only there do our own addresses lead back to this machine's mail.
   if (delivery.port == 25) identity.own_addresses = net::local_addresses();
-  return delivery::make_map({delivery, smarthosts, providers, routes}, std::move(identity));
+  return delivery::make_map({delivery, smarthosts, providers, routes, tls_policies}, std::move(identity));
 }
 
 Result<Config> parse(const std::string& text, const std::string& name) {

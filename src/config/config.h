@@ -17,6 +17,7 @@
 #include "queue/sqlite_queue.h"
 #include "submission/options.h"
 
+#include "tlspolicy/options.h"
 #include <array>
 #include <map>
 #include <string>
@@ -117,6 +118,7 @@ struct Config {
   intake::Options intake;
   submission::Options submission;
   delivery::Options delivery;
+  tlspolicy::Options tls_policies;
   std::map<std::string, delivery::Smarthost> smarthosts;
   std::map<std::string, delivery::Provider> providers;  ///< those shipped, and those of the file
   std::vector<delivery::RouteRule> routes;              ///< [[route]], in their order

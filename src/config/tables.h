@@ -26,6 +26,7 @@ void visit_tables(Visit&& visit, Configs&... configs) {
   visit("intake", configs.intake...);
   visit("queue", configs.queue...);
   visit("delivery", configs.delivery...);
+  visit("tls_policies", configs.tls_policies...);
   visit("dns", configs.dns...);
 }
 template <class AnyConfig, class Visit>

@@ -152,6 +152,7 @@ struct Client::Opened {
   Outcome failure;                 ///< why, when client is nullptr
   bool silent = false;             ///< no TCP connection or no banner
   bool tls_broke = false;          ///< STARTTLS was accepted and the handshake failed: cleartext may work
+  bool tls_short = false;          ///< the host works, but its TLS is not what it has to be
 };
 
 }  // namespace postern::delivery

@@ -87,8 +87,9 @@ net::Task<std::optional<Outcome>> Client::hello() {
 }
 
 net::Task<std::optional<Outcome>> Client::start_tls(const Manners& manners, Opened& opened) {
-  const bool required = manners.tls == TlsPolicy::Required;
+  const bool required = manners.tls == TlsPolicy::Required || manners.tls == TlsPolicy::Dane;
   if (!extensions_.starttls) {
+    opened.tls_short = required;
     if (required)
       co_return local_outcome(Decision::Retry, "4.7.10", target_.host + " does not offer STARTTLS");
     co_return std::nullopt;
@@ -97,16 +98,22 @@ net::Task<std::optional<Outcome>> Client::start_tls(const Manners& manners, Open
   Result<smtp::Reply> reply = co_await command("STARTTLS", options_.command_timeout);
   if (!reply) co_return unreachable(target_, reply.error());
   if (!positive(*reply)) {
+    opened.tls_short = required;
     if (required) co_return classify(*reply, Stage::StartTls, replies_);
     co_return std::nullopt;
   }
   stream_.discard_buffered();  // what came in the clear behind the 220 is not the server's word (RFC 3207 §6)
+  net::TlsPeer peer = manners.tls_peer.value_or(net::TlsPeer{target_.host, {}, {}});
   Result<> tls =
-      co_await stream_.connect_tls(manners.tls_client, target_.host, deadline(options_.command_timeout));
+      co_await stream_.connect_tls(manners.tls_client, std::move(peer), deadline(options_.command_timeout));
   if (!tls) {
     opened.tls_broke = true;
+    opened.tls_short = required;
     usable_ = false;
-    co_return local_outcome(Decision::Retry, "4.7.5", target_.host + ": TLS: " + tls.error().detail);
+    const std::string certificate = stream_.tls_info().verify_error;
+    co_return local_outcome(Decision::Retry, "4.7.5",
+                            target_.host + ": TLS: " +
+                                (certificate.empty() ? tls.error().detail : "certificate: " + certificate));
   }
   // RFC 3207 §4.2: what was offered in the clear is forgotten.
   std::optional<Outcome> failure = co_await hello();

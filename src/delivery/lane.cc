@@ -85,7 +85,8 @@ Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, S
       on_concluded_(std::move(on_concluded)),
       rng_(std::random_device{}()),
       dead_hosts_(settings.options.dead_host_memory),
-      next_hops_(settings.map, resolver, services_.clock),
+      tls_(loop, resolver, settings.map, services_.mta_sts),
+      next_hops_(settings.map, resolver, services_.clock, tls_),
       context_{.loop = loop,
                .resolver = resolver,
                .options = options_,
@@ -94,7 +95,7 @@ Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, S
                .metrics = services_.metrics,
                .dead_hosts = dead_hosts_,
                .rng = rng_,
-               .decide_tls = settings.decide_tls,
+               .tls = tls_,
                .sessions = sessions_,
                .free_room =
                    [this] {

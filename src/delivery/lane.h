@@ -44,13 +44,13 @@ struct Services {
   Metrics& metrics;
   EnqueueReport enqueue_report;
   std::function<Urgency(AccountId)> urgency = {};  ///< any thread; empty: all mail is prompt
+  tlspolicy::MtaSts* mta_sts = nullptr;            ///< nullptr: without MTA-STS
 };
 
 /// What is fixed while the server runs.
 struct Settings {
   Options options;
   Map map;
-  DecideTls decide_tls = decide_tls_by_configuration;
   std::string sandbox_directory;  ///< in sandbox mode
 };
 
@@ -124,6 +124,7 @@ class Lane {
   Rng rng_;
   DeadHosts dead_hosts_;
   std::atomic<std::size_t> sessions_{0};
+  TlsPolicies tls_;
   NextHops next_hops_;
   SiteContext context_;
   std::optional<Sandbox> sandbox_;

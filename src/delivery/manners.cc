@@ -18,14 +18,16 @@ Result<std::string> first_line(const std::string& path) {
 
 }  // namespace
 
-Result<Manners> make_manners(const Options& options, const std::optional<Smarthost>& smarthost) {
+Result<Manners> make_manners(const Options& options, const std::optional<Smarthost>& smarthost,
+                             const std::string& mx_ca_file) {
   Manners manners;
   manners.tls = smarthost ? smarthost->tls : options.tls;
   if (manners.tls != TlsPolicy::None) {
     net::TlsClient::Options tls;
-    tls.verify =
-        manners.tls == TlsPolicy::Required ? net::TlsClient::Verify::Require : net::TlsClient::Verify::None;
-    if (smarthost) tls.ca_file = smarthost->ca_file;
+    tls.verify = manners.tls == TlsPolicy::Required ? net::TlsClient::Verify::Require
+                 : manners.tls == TlsPolicy::Dane   ? net::TlsClient::Verify::Dane
+                                                    : net::TlsClient::Verify::None;
+    tls.ca_file = smarthost ? smarthost->ca_file : mx_ca_file;
     POSTERN_TRY(manners.tls_client, net::TlsClient::create(tls));
   }
   if (smarthost && !smarthost->user.empty()) {

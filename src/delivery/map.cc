@@ -24,11 +24,12 @@ Result<Map> make_map(const Tables& tables, Identity identity) {
   Map map;
   map.identity = std::move(identity);
   map.port = options.port;
-  POSTERN_TRY(map.manners, make_manners(options, std::nullopt));
+  map.dane = tables.tls_policies.dane;
+  POSTERN_TRY(map.manners, make_manners(options, std::nullopt, tables.tls_policies.ca_file));
   for (const auto& [name, policy] : option_names(TlsPolicy{})) {
     Options other = options;
     other.tls = policy;
-    POSTERN_TRY(map.other_manners[policy], make_manners(other, std::nullopt));
+    POSTERN_TRY(map.other_manners[policy], make_manners(other, std::nullopt, tables.tls_policies.ca_file));
   }
   const Courtesy general{.name = {},
                          .max_connections = options.max_connections,

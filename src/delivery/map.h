@@ -5,6 +5,7 @@
 #include "delivery/route.h"
 #include "delivery/route_table.h"
 
+#include "tlspolicy/options.h"
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,7 +27,8 @@ struct Map {
   RouteTable routes;
   Providers providers;
   Manners manners;                             ///< towards MX hosts
-  std::map<TlsPolicy, Manners> other_manners;  ///< where a route says so
+  std::map<TlsPolicy, Manners> other_manners;  ///< where a route or a destination says so
+  bool dane = true;                            ///< TLSA records of MX hosts are asked for
   std::map<std::string, Relay> relays;
 };
 
@@ -36,6 +38,7 @@ struct Tables {
   const std::map<std::string, Smarthost>& smarthosts;
   const std::map<std::string, Provider>& providers;
   const std::vector<RouteRule>& routes;
+  const tlspolicy::Options& tls_policies;
 };
 
 /// Errors: NotFound (a password or CA file, a smarthost nobody described), Malformed; each names its table.

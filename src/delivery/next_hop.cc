@@ -52,8 +52,12 @@ net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choi
   const auto other = choice.tls ? map_.other_manners.find(*choice.tls) : map_.other_manners.end();
   hop->manners = other == map_.other_manners.end() ? &map_.manners : &other->second;
   hop->courtesy = &map_.providers.of(hop->hosts.hosts);
+  hop->route_decides_tls = choice.tls.has_value();
+  if (hop->exists()) hop->tls = co_await tls_.of_destination(domain, hop->hosts, choice.tls);
   const std::string hosts = hop->hosts.site();
   hop->site = hosts + egress_of(choice) + (choice.tls ? " " + choice.name : "");
+  // A connection that came about by one domain's policy must not carry another domain's mail.
+  if (!hop->tls.domain.empty()) hop->site += " for " + hop->tls.domain;
   hop->budget = hop->courtesy->name.empty() ? hosts : "provider " + hop->courtesy->name;
   hop->budget += egress_of(choice);
   if (hop->exists()) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "delivery/map.h"
 #include "delivery/route.h"
+#include "delivery/tls_decision.h"
 #include "dns/resolver.h"
 #include "net/task.h"
 
@@ -13,7 +14,7 @@
 
 namespace postern::delivery {
 
-/// Where the mail for one destination goes. Mail with the same `site` can share a connection, mail with the same
+/// Where the mail for one destination goes, and what TLS there has to be like. Mail with the same `site` can share a connection, mail with the same
 /// `budget` shares a pace.
 struct NextHop {
   std::string site;
@@ -25,6 +26,8 @@ struct NextHop {
   const Courtesy* courtesy = nullptr;
   Egress egress;
   std::uint16_t port = 25;
+  DestinationTls tls;
+  bool route_decides_tls = false;  ///< the route has a `tls` of its own
 
   [[nodiscard]] bool exists() const { return relay != nullptr || !hosts.hosts.empty(); }
 };
@@ -38,8 +41,8 @@ class NextHops {
   static constexpr std::chrono::seconds kFresh{60};
   static constexpr std::size_t kMax = 50'000;
 
-  NextHops(const Map& map, dns::Resolver& resolver, const Clock& clock)
-      : map_(map), resolver_(resolver), clock_(clock) {}
+  NextHops(const Map& map, dns::Resolver& resolver, const Clock& clock, TlsPolicies& tls)
+      : map_(map), resolver_(resolver), clock_(clock), tls_(tls) {}
 
   /// That of mail for `domain` by `choice`, if it is known without asking; else nullptr.
   [[nodiscard]] std::shared_ptr<const NextHop> known(const RouteChoice& choice, const std::string& domain);
@@ -57,6 +60,7 @@ class NextHops {
   const Map& map_;
   dns::Resolver& resolver_;
   const Clock& clock_;
+  TlsPolicies& tls_;
   std::unordered_map<std::string, Found> found_;
 };
 

@@ -7,8 +7,8 @@ Result<> Smarthost::validate() const {
   if (user.empty() != password_file.empty()) {
     return fail(Errc::Malformed, "a smarthost needs both user and password_file, or neither");
   }
-  if (!user.empty() && tls != TlsPolicy::Required) {
-    return fail(Errc::Malformed, "a smarthost with a password needs tls = \"required\"");
+  if (!user.empty() && tls != TlsPolicy::Required && tls != TlsPolicy::Dane) {
+    return fail(Errc::Malformed, "a smarthost with a password needs tls = \"required\" or \"dane\"");
   }
   return {};
 }

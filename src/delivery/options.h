@@ -27,10 +27,11 @@ enum class TlsPolicy {
   None,           ///< never ask for TLS
   Opportunistic,  ///< TLS with any certificate when offered, else cleartext (RFC 7435)
   Required,       ///< TLS with a certificate that verifies for the host name, else the mail waits
+  Dane,           ///< TLS that the host's TLSA records vouch for (RFC 7672), else the mail waits
 };
 constexpr auto option_names(TlsPolicy) {
   return std::array{std::pair{"none", TlsPolicy::None}, std::pair{"opportunistic", TlsPolicy::Opportunistic},
-                    std::pair{"required", TlsPolicy::Required}};
+                    std::pair{"required", TlsPolicy::Required}, std::pair{"dane", TlsPolicy::Dane}};
 }
 
 /// Who puts the DKIM signature on outgoing mail.
@@ -66,9 +67,10 @@ struct Smarthost {
         field("host", &Smarthost::host, Reload::Restart, "Name or address of the relay."),
         field("port", &Smarthost::port, 1, 65535, Reload::Restart, "TCP port of the relay."),
         field("tls", &Smarthost::tls, Reload::Restart,
-              "none, opportunistic or required (verified certificate)."),
+              "none, opportunistic, required (verified certificate) or dane (TLSA records of the host, RFC "
+              "7672)."),
         field("user", &Smarthost::user, Reload::Restart,
-              "Name for AUTH; empty: no AUTH. Needs tls = required."),
+              "Name for AUTH; empty: no AUTH. Needs tls = required or dane."),
         field("password_file", &Smarthost::password_file, Reload::Restart,
               "File whose first line is the password."),
         field("ca_file", &Smarthost::ca_file, Reload::Restart,
@@ -129,7 +131,9 @@ struct Options {
         field("port", &Options::port, 1, 65535, Reload::Restart,
               "Port of MX hosts in direct mode; for tests."),
         field("tls", &Options::tls, Reload::Restart,
-              "TLS towards MX hosts: none, opportunistic or required."),
+              "TLS towards MX hosts: none, opportunistic, required (verified certificate) or dane (TLSA "
+              "records). "
+              "Opportunistic is raised by what a domain asks for, see [tls_policies]."),
         field(
             "sign", &Options::sign, Reload::Restart,
             "domain (DKIM with the From domain's key) or none: only for a smarthost that signs itself. With "

@@ -118,6 +118,7 @@ net::Task<HostList> find_hosts(dns::Resolver& resolver, const Identity& self, st
     co_return out;
   }
   out.secure = answer->secure;
+  out.canonical = answer->canonical;
   out.implicit = answer->hosts.empty();
   out.hosts = std::move(answer->hosts);
   if (out.implicit) out.hosts.push_back({0, domain});

@@ -24,7 +24,8 @@ struct HostList {
   std::vector<dns::MxHost> hosts;  ///< lowest preference first; an address literal is one host
   bool implicit = false;           ///< no MX record: the domain itself (RFC 5321 §5.1)
   bool loop = false;               ///< we were among them, and what is not better than us is left out
-  bool secure = false;             ///< DNSSEC vouches for the MX records
+  bool secure = false;             ///< DNSSEC vouches for the MX records, or for there being none
+  std::string canonical;           ///< what the domain is an alias of in the end, or the domain
   Outcome failure;                 ///< meaningful when hosts is empty
 
   /// The same for all domains with the same hosts in the same order of preference: "a.example=b.example>c.example".

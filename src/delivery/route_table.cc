@@ -36,7 +36,7 @@ Result<std::optional<TlsPolicy>> parse_tls(std::string_view text) {
   for (const auto& [name, policy] : option_names(TlsPolicy{})) {
     if (text == name) return std::optional(policy);
   }
-  return fail(Errc::Malformed, "tls must be one of none, opportunistic, required");
+  return fail(Errc::Malformed, "tls must be one of none, opportunistic, required, dane");
 }
 
 Result<Egress> parse_egress(const RouteRule& rule) {

@@ -52,7 +52,9 @@ struct RouteRule {
         field("smarthost", &RouteRule::smarthost, Reload::Restart,
               "Which [smarthost.NAME] action = smarthost uses."),
         field("tls", &RouteRule::tls, Reload::Restart,
-              "none, opportunistic or required towards MX hosts; empty: delivery.tls."),
+              "none, opportunistic, required or dane towards MX hosts, whatever the domain's TLSA records "
+              "(but for dane) "
+              "and MTA-STS policy say; empty: delivery.tls and what the domain asks for."),
         field("source_addresses", &RouteRule::source_addresses, Reload::Restart,
               "Our address to connect from: one IPv4, one IPv6 or both. What has none is not used."),
         field("socks5", &RouteRule::socks5, Reload::Restart,

@@ -11,15 +11,18 @@ namespace {
 
 /// How often a site with waiting mail looks whether it may send.
 constexpr std::chrono::milliseconds kLookAgain{100};
+/// The rule of failures that concern nobody else at the same hosts.
+constexpr const char* kTlsOfDomain = "TLS policy of the recipient's domain";
 /// How often an idle connection looks whether somebody else wants its place.
 constexpr std::chrono::milliseconds kLookIdle{250};
 
-/// "TLSv1.3 TLS_AES_256_GCM_SHA384 verified (smarthost.ses.tls)"
+/// "TLSv1.3 TLS_AES_128_GCM_SHA256 verified by dane-ee (dane)"
 std::string describe_security(const Client& client, const std::string& reason) {
   std::string out = "cleartext";
   if (client.stream().is_tls()) {
     const net::TlsInfo tls = client.stream().tls_info();
-    out = tls.version + " " + tls.cipher + (tls.verify_error.empty() ? " verified" : " unverified");
+    out = tls.version + " " + tls.cipher +
+          (tls.verified_by.empty() ? " unverified" : " verified by " + tls.verified_by);
   }
   return out + " (" + reason + ")";
 }
@@ -299,6 +302,7 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
   Route route = co_await find_addresses();
   failure.outcome = std::move(route.failure);
   bool may_work_later = false;
+  bool only_tls = !route.targets.empty();
   for (Target& target : route.targets) {
     if (stopping_) break;
     const net::IpAddress ip = target.endpoint.ip;
@@ -307,10 +311,12 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
       failure.outcome =
           local_outcome(Decision::Retry, "4.4.1", host + " [" + ip.text() + "] did not answer a moment ago");
       may_work_later = true;
+      only_tls = false;
       continue;
     }
     Client::Opened opened = co_await connect_to(std::move(target), security);
     if (opened.client) co_return std::move(opened.client);
+    only_tls = only_tls && opened.tls_short;
     if (opened.silent) context_.dead_hosts.add(ip, context_.clock.steady_now());
     // One host that may work later outweighs those that never will.
     const bool permanent = opened.failure.decision == Decision::Failed;
@@ -321,14 +327,19 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
     }
     may_work_later |= !permanent;
   }
+  // What one domain asks for is no reason to spare hosts that serve others as well.
+  if (only_tls && !hop_->tls.domain.empty()) failure.outcome.rule = kTlsOfDomain;
   co_return nullptr;
 }
 
 net::Task<Client::Opened> Site::connect_to(Target target, std::string& security) {
-  Result<TlsDecision> tls = co_await context_.decide_tls(*hop_, target);
+  Result<TlsDecision> tls = co_await context_.tls.of_host(*hop_, target);
   Client::Opened opened;
   if (!tls) {
-    opened.failure = local_outcome(Decision::Retry, "4.7.5", target.host + ": " + tls.error().detail);
+    const bool dns = tls.error().code == Errc::Unavailable;
+    opened.tls_short = true;
+    opened.failure =
+        local_outcome(Decision::Retry, dns ? "4.4.3" : "4.7.5", target.host + ": " + tls.error().detail);
     co_return opened;
   }
   security = tls->reason;
@@ -337,6 +348,7 @@ net::Task<Client::Opened> Site::connect_to(Target target, std::string& security)
   Manners manners = *hop_->manners;
   manners.tls = tls->policy;
   manners.tls_client = tls->client;
+  manners.tls_peer = tls->peer;
   opened = co_await Client::open(context_.loop, target, manners, setting);
   if (opened.client || !opened.tls_broke || manners.tls != TlsPolicy::Opportunistic) co_return opened;
 
@@ -359,7 +371,7 @@ void Site::unreachable(Attempt failure) {
     while (!waiting_.empty()) hand_back(waiting_.pop());
     return;
   }
-  if (failure.outcome.decision == Decision::Retry &&
+  if (failure.outcome.decision == Decision::Retry && failure.outcome.rule != kTlsOfDomain &&
       !pace_->unreachable(failure, context_.clock.steady_now(), context_.rng)) {
     return;  // those that are up carry on; the next hop may only limit their number
   }

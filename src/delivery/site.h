@@ -35,7 +35,7 @@ struct SiteContext {
   Metrics& metrics;
   DeadHosts& dead_hosts;
   Rng& rng;
-  const DecideTls& decide_tls;
+  TlsPolicies& tls;
   std::atomic<std::size_t>& sessions;  ///< those being opened, used or ended
   /// What part of the room for messages in memory is free, 0 to 1: the fuller it is, the less waits at one site.
   std::function<double()> free_room;

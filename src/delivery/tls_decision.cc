@@ -1,15 +1,110 @@
 #include "delivery/tls_decision.h"
 
+#include "delivery/map.h"
 #include "delivery/next_hop.h"
+#include "dns/idna.h"
+
+#include "tlspolicy/dane.h"
+#include <utility>
 
 namespace postern::delivery {
+namespace {
 
-net::Task<Result<TlsDecision>> decide_tls_by_configuration(const NextHop& hop, const Target&) {
-  const std::string reason = hop.relay != nullptr
-                                 ? "smarthost." + hop.budget.substr(hop.budget.find(' ') + 1) + ".tls"
-                             : hop.route == kDefaultRoute ? "delivery.tls"
-                                                          : "route " + hop.route;
-  co_return TlsDecision{hop.manners->tls, hop.manners->tls_client, reason};
+using StsMode = tlspolicy::StsPolicy::Mode;
+
+/// Which option decides when nobody else does.
+std::string configured_by(const NextHop& hop) {
+  if (hop.relay != nullptr) return "smarthost." + hop.budget.substr(hop.budget.find(' ') + 1) + ".tls";
+  return hop.route_decides_tls ? "route " + hop.route : "delivery.tls";
+}
+
+const std::shared_ptr<net::TlsClient>& client_for(const Map& map, TlsPolicy policy) {
+  return map.other_manners.at(policy).tls_client;
+}
+
+bool is_address(const std::string& host) {
+  return host.starts_with('[') || net::IpAddress::parse(host).has_value();
+}
+
+TlsDecision by_configuration(const NextHop& hop) {
+  return {.policy = hop.manners->tls,
+          .client = hop.manners->tls_client,
+          .peer = {},
+          .reason = configured_by(hop),
+          .host_vouched_for = false};
+}
+
+/// RFC 8461 §4, §5: what an enforced policy asks of this host, or nothing.
+Result<std::optional<TlsDecision>> by_mta_sts(const Map& map, const NextHop& hop, const Target& target) {
+  if (!hop.tls.sts || hop.tls.sts->policy->mode != StsMode::Enforce) return std::optional<TlsDecision>();
+  if (!hop.tls.sts->policy->names(target.host))
+    return fail(Errc::Denied, "the MTA-STS policy of " + hop.tls.domain + " does not name this host");
+  TlsDecision decision;
+  decision.policy = TlsPolicy::Required;
+  decision.client = client_for(map, TlsPolicy::Required);
+  decision.reason = hop.tls.sts->cached ? "mta-sts enforce, cached" : "mta-sts enforce";
+  decision.host_vouched_for = true;
+  return std::optional(std::move(decision));
+}
+
+}  // namespace
+
+net::Task<DestinationTls> TlsPolicies::of_destination(std::string domain, const HostList& hosts,
+                                                      std::optional<TlsPolicy> tls) {
+  DestinationTls out;
+  const Result<std::string> name = dns::to_ascii(domain);
+  if (!name || domain.starts_with('[')) co_return out;
+  const TlsPolicy configured = tls.value_or(map_.manners.tls);
+  if (configured == TlsPolicy::None) co_return out;
+  if (tls && *tls != TlsPolicy::Dane) co_return out;  // the operator knows better
+  out.canonical = hosts.canonical.empty() ? *name : hosts.canonical;
+  out.dane = hosts.secure && (map_.dane || configured == TlsPolicy::Dane);
+  if (mta_sts_ != nullptr && !tls) {
+    tlspolicy::StsFinding found = co_await mta_sts_->policy_of(loop_, resolver_, *name);
+    if (found.policy && found.policy->mode != StsMode::None)
+      out.sts = std::make_shared<const tlspolicy::StsFinding>(std::move(found));
+  }
+  // Names that count beside the host's (RFC 7672 §3.2.2) and policies are of one domain.
+  if (out.dane || out.sts) out.domain = *name;
+  co_return out;
+}
+
+/// RFC 7672 §2.2.
+net::Task<Result<std::optional<TlsDecision>>> TlsPolicies::by_dane(const NextHop& hop, const Target& target) {
+  std::optional<TlsDecision> decision;
+  const bool relay = hop.relay != nullptr && hop.manners->tls == TlsPolicy::Dane;
+  const bool insists = hop.manners->tls == TlsPolicy::Dane;
+  if ((hop.tls.dane || relay) && !is_address(target.host)) {
+    tlspolicy::Dane dane = co_await tlspolicy::look_up_dane(resolver_, target.host, target.endpoint.port);
+    if (dane.state == tlspolicy::Dane::State::Failed) co_return fail(Errc::Unavailable, dane.why);
+    if (dane.state != tlspolicy::Dane::State::NotApplicable) {
+      decision.emplace();
+      const bool usable = dane.state == tlspolicy::Dane::State::Usable;
+      decision->policy = TlsPolicy::Required;
+      decision->client = client_for(map_, usable ? TlsPolicy::Dane : TlsPolicy::Opportunistic);
+      decision->reason = usable ? "dane" : "dane, no usable TLSA record";
+      decision->host_vouched_for = true;
+      decision->peer = std::move(dane.peer);
+      for (const std::string& name : {target.host, hop.tls.domain, hop.tls.canonical}) {
+        if (!name.empty() && name != decision->peer->name) decision->peer->other_names.push_back(name);
+      }
+      if (!usable && insists) co_return fail(Errc::Denied, "none of its TLSA records is usable");
+      co_return decision;
+    }
+  }
+  if (insists) co_return fail(Errc::Denied, "it has no TLSA record that DNSSEC vouches for");
+  co_return decision;
+}
+
+net::Task<Result<TlsDecision>> TlsPolicies::of_host(const NextHop& hop, const Target& target) {
+  if (hop.manners->tls == TlsPolicy::None) co_return by_configuration(hop);
+  Result<std::optional<TlsDecision>> dane = co_await by_dane(hop, target);
+  if (!dane) co_return dane.error();
+  if (*dane) co_return **std::move(dane);
+  Result<std::optional<TlsDecision>> sts = by_mta_sts(map_, hop, target);
+  if (!sts) co_return sts.error();
+  if (*sts) co_return **std::move(sts);
+  co_return by_configuration(hop);
 }
 
 }  // namespace postern::delivery

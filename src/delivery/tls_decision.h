@@ -2,29 +2,71 @@
 
 #include "delivery/manners.h"
 #include "delivery/target.h"
+#include "dns/resolver.h"
 #include "net/task.h"
+#include "net/tls.h"
 
-#include <functional>
+#include "tlspolicy/mta_sts.h"
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace postern::delivery {
 
+struct HostList;
+struct Map;
 struct NextHop;
+
+/// What a destination as a whole asks for, beside the configuration. Empty: nothing.
+struct DestinationTls {
+  std::string
+      domain;  ///< whose wishes these are, in A-labels; "" : of nobody, so domains may share connections
+  std::string canonical;  ///< what the domain is an alias of, or the domain
+  bool dane = false;      ///< its hosts' names are vouched for by DNSSEC: ask for their TLSA records
+  std::shared_ptr<const tlspolicy::StsFinding>
+      sts;  ///< with a policy that is enforced or tested; else nullptr
+};
 
 /// What TLS with one host must achieve: decided before the connection is opened, because a connection that came
 /// about otherwise must not carry mail.
 struct TlsDecision {
   TlsPolicy policy = TlsPolicy::Opportunistic;
   std::shared_ptr<net::TlsClient> client;  ///< nullptr only with None
-  std::string reason;                      ///< for the trace: "delivery.tls", "route partners"
+  std::optional<net::TlsPeer> peer;        ///< whom to expect; nothing: the host by its name
+  /// For the trace: "dane", "mta-sts enforce", "delivery.tls", "route partners".
+  std::string reason;
+  /// An authority beside plain DNS says that this host is a mail host of the recipient's domain: DNSSEC or an
+  /// enforced MTA-STS policy (RFC 8689 §4.2.1). Whether the host then proved its name is in
+  /// net::TlsInfo::verified_by.
+  bool host_vouched_for = false;
 };
 
-/// Decides for one host of a next hop. An Error means that the host is not to be used now.
-using DecideTls = std::function<net::Task<Result<TlsDecision>>(const NextHop&, const Target&)>;
+/// Decides for each destination and host. The configuration's `none` and a route's own `tls` are the last word;
+/// otherwise DANE goes before MTA-STS (RFC 8461 §2), and both before delivery.tls.
+///
+/// Threads  one loop's thread.
+class TlsPolicies {
+ public:
+  /// All borrowed. Without `mta_sts` there are no MTA-STS policies.
+  TlsPolicies(net::Loop& loop, dns::Resolver& resolver, const Map& map, tlspolicy::MtaSts* mta_sts)
+      : loop_(loop), resolver_(resolver), map_(map), mta_sts_(mta_sts) {}
 
-/// By the configuration alone: the manners of the hop.
-[[nodiscard]] net::Task<Result<TlsDecision>> decide_tls_by_configuration(const NextHop& hop,
-                                                                         const Target& target);
+  /// What `domain`, whose mail hosts are `hosts`, asks for. `tls`: what a route says, if it says something.
+  [[nodiscard]] net::Task<DestinationTls> of_destination(std::string domain, const HostList& hosts,
+                                                         std::optional<TlsPolicy> tls);
+  /// For one host of a next hop. Errors mean that the host is not to be used now. Unavailable: DNS does not say
+  /// whether it has TLSA records. Denied: the destination's policy excludes it, or it has no TLSA records where the
+  /// configuration insists.
+  [[nodiscard]] net::Task<Result<TlsDecision>> of_host(const NextHop& hop, const Target& target);
+
+ private:
+  [[nodiscard]] net::Task<Result<std::optional<TlsDecision>>> by_dane(const NextHop& hop,
+                                                                      const Target& target);
+
+  net::Loop& loop_;
+  dns::Resolver& resolver_;
+  const Map& map_;
+  tlspolicy::MtaSts* mta_sts_;
+};
 
 }  // namespace postern::delivery

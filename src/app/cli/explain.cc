@@ -1,4 +1,5 @@
 #include "app/cli/common.h"
+#include "app/tls_policies.h"
 #include "delivery/next_hop.h"
 #include "delivery/tls_decision.h"
 #include "dns/unbound_resolver.h"
@@ -108,8 +109,41 @@ void explain_egress(const delivery::Egress& egress, Explanation& out) {
   if (egress.socks5) out.say("egress", "through the SOCKS5 proxy " + egress.socks5->text());
 }
 
-net::Task<> explain_hosts(const delivery::Map& map, dns::Resolver& resolver, const delivery::NextHop& hop,
-                          Explanation& out) {
+std::string shown_tls(const Result<delivery::TlsDecision>& tls) {
+  if (!tls) return "not used now: " + tls.error().detail;
+  std::string name;
+  for (const auto& [each, policy] : delivery::option_names(delivery::TlsPolicy{})) {
+    if (policy == tls->policy) name = each;
+  }
+  if (tls->peer && !tls->peer->tlsa.empty())
+    return fmt::format("required ({}), {} TLSA records of {}", tls->reason, tls->peer->tlsa.size(),
+                       tls->peer->name);
+  return fmt::format("{} ({})", name, tls->reason);
+}
+
+net::Task<> explain_tls(const delivery::NextHop& hop, delivery::TlsPolicies& policies,
+                        const delivery::Route& route, Explanation& out) {
+  if (hop.tls.dane)
+    out.say("tls", "DNSSEC vouches for the mail hosts: DANE applies where they have TLSA records");
+  if (hop.tls.sts) {
+    const tlspolicy::StsPolicy& policy = *hop.tls.sts->policy;
+    out.say("tls", fmt::format("MTA-STS of {}: {}, mx {}{}", hop.tls.domain, to_string(policy.mode),
+                               joined(policy.mx), hop.tls.sts->cached ? " (cached)" : ""));
+    if (!hop.tls.sts->why.empty()) out.say("tls", "no newer MTA-STS policy: " + hop.tls.sts->why);
+  }
+  std::string last;
+  for (const delivery::Target& target : route.targets) {
+    if (std::exchange(last, target.host) == target.host) continue;
+    const Result<delivery::TlsDecision> tls = co_await policies.of_host(hop, target);
+    const std::string text = shown_tls(tls);
+    const bool same_for_all = hop.tls.domain.empty() && tls;
+    out.say("tls", same_for_all ? text : target.host + ": " + text);
+    if (same_for_all) break;
+  }
+}
+
+net::Task<> explain_hosts(const delivery::Map& map, dns::Resolver& resolver, delivery::TlsPolicies& policies,
+                          const delivery::NextHop& hop, Explanation& out) {
   delivery::Rng rng{std::random_device{}()};
   delivery::Route route;
   if (hop.relay != nullptr) {
@@ -127,19 +161,16 @@ net::Task<> explain_hosts(const delivery::Map& map, dns::Resolver& resolver, con
     const bool reached = hop.egress.reaches(target.endpoint.ip);
     out.say("tries", fmt::format("{} {}{}", target.host, target.endpoint.text(),
                                  reached ? "" : " (the route has no source address for it)"));
-    Result<delivery::TlsDecision> tls = co_await delivery::decide_tls_by_configuration(hop, target);
-    if (tls && &target == &route.targets.back()) {
-      for (const auto& [name, policy] : delivery::option_names(delivery::TlsPolicy{})) {
-        if (policy == tls->policy) out.say("tls", fmt::format("{} ({})", name, tls->reason));
-      }
-    }
   }
+  co_await explain_tls(hop, policies, route, out);
 }
 
 net::Task<> explain_route(const delivery::Map& map, const config::Config& config, dns::Resolver& resolver,
-                          const Arguments& arguments, std::string domain, Explanation& out, net::Loop& loop) {
+                          tlspolicy::MtaSts* mta_sts, const Arguments& arguments, std::string domain,
+                          Explanation& out, net::Loop& loop) {
   const SystemClock clock;
-  delivery::NextHops hops(map, resolver, clock);
+  delivery::TlsPolicies policies(loop, resolver, map, mta_sts);
+  delivery::NextHops hops(map, resolver, clock, policies);
   const delivery::RouteChoice& choice = map.routes.choose(arguments.from, arguments.to, domain);
   for (const auto& [name, action] : delivery::option_names(delivery::RouteAction{})) {
     if (action != choice.action) continue;
@@ -154,7 +185,7 @@ net::Task<> explain_route(const delivery::Map& map, const config::Config& config
   } else if (sends) {
     const std::shared_ptr<const delivery::NextHop> hop = co_await hops.find(choice, std::move(domain));
     if (hop->exists()) {
-      co_await explain_hosts(map, resolver, *hop, out);
+      co_await explain_hosts(map, resolver, policies, *hop, out);
       explain_pace(*hop, config.delivery, out);
     } else {
       out.say("hosts", fmt::format("{} ({}, {})", hop->hosts.failure.text, hop->hosts.failure.status,
@@ -177,7 +208,12 @@ Result<> explain(const Context& context, const Arguments& arguments) {
   for (char& c : domain) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   net::Loop loop;
   POSTERN_TRY(const auto resolver, dns::UnboundResolver::create(loop, config.dns));
-  loop.spawn(explain_route(map, config, *resolver, arguments, std::move(domain), out, loop));
+  const SystemClock clock;
+  dns::ResolverLookup lookup;
+  lookup.add(loop, *resolver);
+  POSTERN_TRY(const auto http, policy_client(config, lookup));
+  POSTERN_TRY(const auto mta_sts, open_mta_sts(config, *http, clock));
+  loop.spawn(explain_route(map, config, *resolver, mta_sts.get(), arguments, std::move(domain), out, loop));
   loop.run();
   out.print(context.json);
   return {};

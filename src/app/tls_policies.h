@@ -1,0 +1,35 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "dns/resolver_lookup.h"
+#include "net/http_client.h"
+
+#include "tlspolicy/mta_sts.h"
+#include <memory>
+#include <string>
+
+namespace postern::app {
+
+struct Parts;
+
+/// data_dir/tls.db
+[[nodiscard]] std::string tls_database(const config::Config& config);
+
+/// What MTA-STS policies are fetched with. Error: NotFound (tls_policies.ca_file).
+[[nodiscard]] Result<std::unique_ptr<net::HttpClient>> policy_client(const config::Config& config,
+                                                                     net::AddressLookup& lookup);
+
+/// MTA-STS with the policies that are in the data directory; without a data directory they are only remembered.
+/// nullptr: the configuration wants none. Errors: as StsCache::open().
+[[nodiscard]] Result<std::unique_ptr<tlspolicy::MtaSts>> open_mta_sts(const config::Config& config,
+                                                                      net::HttpClient& http,
+                                                                      const Clock& clock);
+
+/// Makes the parts that know other domains' TLS policies.
+[[nodiscard]] Result<> build_tls_policies(Parts& parts);
+/// Begins what has to be done about them now and then.
+void start_tls_policies(Parts& parts);
+
+}  // namespace postern::app
