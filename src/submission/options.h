@@ -42,7 +42,8 @@ struct Options {
         field("max_connections_per_network", &Options::max_connections_per_network, 1, 1'000'000,
               Reload::Live, "Connections from one IPv4 address or IPv6 /64."),
         field("max_errors", &Options::max_errors, 3, 1000, Reload::Live,
-              "Bad commands before a connection is closed."),
+              "Commands against the protocol (500-504, 530, 555) before a connection is closed; refused "
+              "addresses are none."),
         field("max_auth_failures", &Options::max_auth_failures, 3, 100, Reload::Live,
               "Failed logins before a connection is closed; RFC 4954 §9 asks for at least 3."),
         field("command_timeout", &Options::command_timeout, seconds{1}, kHour, Reload::Live,

@@ -1,7 +1,11 @@
 #include "submission/replies.h"
 
 #include "base/base64.h"
+#include "smtp/address_grammar.h"
 #include "smtp/handling.h"
+
+#include <array>
+#include <charconv>
 
 namespace postern::submission::replies {
 namespace {
@@ -10,11 +14,35 @@ Reply make(int code, smtp::EnhancedCode enhanced, std::string text) {
   return {code, enhanced, {std::move(text)}};
 }
 
-/// Text that came from outside, safe to stand in a reply: ASCII only (RFC 6531 §3.7.1), no control
-/// characters.
+/// The code point whose UTF-8 begins `text`, which is a letter of more than one octet in valid UTF-8.
+std::uint32_t code_point(std::string_view text, std::size_t length) {
+  const auto first = static_cast<unsigned char>(text.front());
+  std::uint32_t point = first & (0x7FU >> length);
+  for (std::size_t i = 1; i < length; ++i)
+    point = point << 6U | (static_cast<unsigned char>(text[i]) & 0x3FU);
+  return point;
+}
+
+/// Text that came from outside, safe to stand in a reply: ASCII only (RFC 6531 §3.7.1), no control characters. Other
+/// letters are shown as \x{430} (RFC 6533 §3): who looks at an address that was refused sees which is not what it seems.
 std::string shown(std::string_view text) {
+  const bool utf8 = smtp::valid_utf8(text);
   std::string out;
-  for (const char c : text) out += c >= ' ' && c <= '~' ? c : '?';
+  while (!text.empty()) {
+    const auto first = static_cast<unsigned char>(text.front());
+    std::size_t length = 1;
+    if (first >= ' ' && first <= '~') {
+      out += text.front();
+    } else if (first < 0xC2 || !utf8) {
+      out += '?';
+    } else {
+      length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+      std::array<char, 8> hex{};
+      const auto end = std::to_chars(hex.begin(), hex.end(), code_point(text, length), 16).ptr;
+      out.append("\\x{").append(hex.begin(), end).append("}");
+    }
+    text.remove_prefix(length);
+  }
   return out;
 }
 
@@ -137,6 +165,7 @@ Reply unknown_command() { return make(500, {5, 5, 2}, "Unrecognized command"); }
 Reply not_offered() { return make(502, {5, 5, 1}, "Command not implemented"); }
 Reply command_too_long() { return make(500, {5, 5, 2}, "Line too long"); }
 Reply too_many_errors() { return make(421, {4, 7, 0}, "Too many errors"); }
+Reply too_many_failed_logins() { return make(421, {4, 7, 0}, "Too many failed logins on this connection"); }
 Reply timed_out() { return make(421, {4, 4, 2}, "Timeout"); }
 Reply shutting_down() { return make(421, {4, 3, 2}, "Service is shutting down"); }
 Reply too_busy() { return make(421, {4, 3, 2}, "Too many connections; try again later"); }

@@ -77,6 +77,7 @@ struct Offer {
 [[nodiscard]] Reply not_offered();
 [[nodiscard]] Reply command_too_long();
 [[nodiscard]] Reply too_many_errors();
+[[nodiscard]] Reply too_many_failed_logins();
 [[nodiscard]] Reply timed_out();
 [[nodiscard]] Reply shutting_down();
 [[nodiscard]] Reply too_busy();

@@ -43,5 +43,18 @@ TEST(RefusedMessages, DoNotEchoOctetsOfTheClient) {
   for (const char c : wire.substr(0, wire.size() - 2)) EXPECT_TRUE(c >= ' ' && c <= '~') << wire;
 }
 
+// RFC 6533 §3: a Cyrillic а in place of an a can be seen in the refusal.
+TEST(RefusedMessages, ShowWhichLettersAreNotAscii) {
+  for (const auto& [address, shown] : {
+           std::pair{"\xd0\xb0lice@example.org", "\\x{430}lice@example.org"},
+           {"\xe7\x94\xa8@example.org", "\\x{7528}@example.org"},
+           {"\xf0\x9f\x98\x80@example.org", "\\x{1f600}@example.org"},
+           {"\xff\xd0\xb0@example.org", "???@example.org"},
+       }) {
+    EXPECT_EQ(replies::not_your_sender("alice@example.org", address).lines.front(),
+              std::string("alice@example.org may not send as ") + shown);
+  }
+}
+
 }  // namespace
 }  // namespace postern::submission

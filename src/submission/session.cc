@@ -19,6 +19,23 @@ bool is_stranger(std::string_view line) {
   return false;
 }
 
+smtp::Reply not_understood(const Error& error) {
+  switch (error.code) {
+    case Errc::Denied:
+      return replies::unknown_command();
+    case Errc::NotFound:
+      return replies::unknown_parameter();
+    default:
+      return replies::syntax_error(error.detail);
+  }
+}
+
+/// 500-504, 530 and 555 say that a client does not speak the protocol. Other refusals are a matter of what it asks
+/// for, and an honest one may be refused often.
+bool is_protocol_error(const smtp::Reply& reply) {
+  return (reply.code >= 500 && reply.code <= 504) || reply.code == 530 || reply.code == 555;
+}
+
 }  // namespace
 
 Session::Session(const Options& options, std::string hostname, Policy& policy, const Clock& clock, Tls tls,
@@ -40,18 +57,38 @@ std::optional<smtp::Reply> Session::check_rules(smtp::Verb verb) const {
   if (rule->needs_auth && !account_) {
     return phase_ == Phase::Connected ? replies::bad_sequence("send EHLO first") : replies::auth_required();
   }
-  if ((rule->phases & static_cast<std::uint8_t>(phase_)) == 0) {
-    if (phase_ == Phase::Connected) return replies::bad_sequence("send EHLO first");
-    return replies::bad_sequence(phase_ == Phase::Greeted  ? "MAIL first"
-                                 : phase_ == Phase::Mail   ? "RCPT first"
-                                 : phase_ == Phase::Chunks ? "BDAT or RSET"
-                                                           : "finish the transaction");
-  }
+  if ((rule->phases & static_cast<std::uint8_t>(phase_)) == 0) return replies::bad_sequence(hint(verb));
   return std::nullopt;
 }
 
+/// What would be in order in place of `verb`.
+const char* Session::hint(smtp::Verb verb) const {
+  switch (phase_) {
+    case Phase::Connected:
+      return "send EHLO first";
+    case Phase::Greeted:
+      return "MAIL first";
+    case Phase::Chunks:
+      return "BDAT or RSET";
+    case Phase::Mail:
+    case Phase::Rcpt:
+      break;
+  }
+  if (verb == smtp::Verb::Mail) return "a transaction has begun already; RSET ends it";
+  if (verb == smtp::Verb::Data || verb == smtp::Verb::Bdat)
+    return bad_recipients_ > 0 ? "no valid recipients" : "RCPT first";
+  return "not within a transaction; RSET ends it";
+}
+
 Step Session::after(smtp::Reply reply) {
-  if (reply.code >= 500 && ++errors_ >= options_.max_errors) return {replies::too_many_errors(), Next::Close};
+  if (is_protocol_error(reply) && ++errors_ >= options_.max_errors)
+    return {replies::too_many_errors(), Next::Close};
+  return {std::move(reply), Next::Read};
+}
+
+// A list with many dead addresses in it is no attack: recipients are counted on their own.
+Step Session::recipient_refused(smtp::Reply reply) {
+  if (++bad_recipients_ > options_.max_recipients) return after(std::move(reply));
   return {std::move(reply), Next::Read};
 }
 
@@ -60,22 +97,16 @@ Step Session::on_line(std::string_view line) {
   if (line.size() > kMaxCommand && !smtp::iequals(line.substr(0, 5), "AUTH ")) return on_line_too_long();
   if (first && is_stranger(line)) return {replies::not_smtp(), Next::Close};
   const smtp::ParsedCommand parsed = smtp::parse_command(line);
+  if (auth_failures_ >= options_.max_auth_failures && parsed.verb != smtp::Verb::Quit && !account_)
+    return {replies::too_many_failed_logins(), Next::Close};
   if (auto refused = check_rules(parsed.verb)) {
     const bool chunk = parsed.verb == smtp::Verb::Bdat && parsed.command.has_value();
     return chunk ? refuse_chunk(std::get<smtp::Bdat>(*parsed.command), *std::move(refused))
                  : after(*std::move(refused));
   }
-  if (!parsed.command) {
-    switch (parsed.command.error().code) {
-      case Errc::Denied:
-        return after(replies::unknown_command());
-      case Errc::NotFound:
-        return after(replies::unknown_parameter());
-      default:
-        return after(replies::syntax_error(parsed.command.error().detail));
-    }
-  }
-  return dispatch(*parsed.command);
+  if (parsed.command) return dispatch(*parsed.command);
+  smtp::Reply refusal = not_understood(parsed.command.error());
+  return parsed.verb == smtp::Verb::Rcpt ? recipient_refused(std::move(refusal)) : after(std::move(refusal));
 }
 
 // RFC 3030 §2: the octets of a refused chunk are read and dropped; they are no commands. The reply does not wait for
@@ -89,7 +120,10 @@ Step Session::refuse_chunk(const smtp::Bdat& chunk, smtp::Reply reply) {
 
 Step Session::dispatch(const smtp::Command& command) {
   Step step = std::visit([this](const auto& c) { return on(c); }, command);
-  return step.next == Next::Read ? after(std::move(step.reply)) : step;
+  if (step.next != Next::Read) return step;
+  const bool recipient = std::holds_alternative<smtp::RcptTo>(command);
+  return recipient && step.reply.code >= 500 ? recipient_refused(std::move(step.reply))
+                                             : after(std::move(step.reply));
 }
 
 Step Session::on_line_too_long() { return after(replies::command_too_long()); }
@@ -134,11 +168,18 @@ Step Session::on(const smtp::Auth& auth) {
 }
 
 Step Session::on_response(std::string_view line) {
-  if (line == "*") return login_failed(replies::auth_cancelled());
+  if (line == "*") return login_cancelled();
   if (login_ends_well_ || login_ends_badly_) return on_last_response(line);
   const Result<std::string> octets = base64_decode(line);
   if (!octets) return login_failed(replies::auth_bad_base64());
   return apply(mechanism_->on_response(*octets));
+}
+
+/// RFC 4954 §4. Clients cancel what they cannot do; that is no guess at a password, unless one was made before.
+Step Session::login_cancelled() {
+  if (login_ends_badly_) return login_failed(replies::auth_cancelled());
+  forget_exchange();
+  return after(replies::auth_cancelled());
 }
 
 Step Session::on_response_too_long() { return login_failed(replies::auth_line_too_long()); }
@@ -179,13 +220,18 @@ Step Session::login_refused(smtp::Reply reply) {
   return {replies::challenge(why), Next::ReadResponse};
 }
 
+// The last failure is still told as what it is: who were told 421 only would try the same password again later.
 Step Session::login_failed(const smtp::Reply& reply) {
+  forget_exchange();
+  ++auth_failures_;
+  return {reply, Next::Read};
+}
+
+void Session::forget_exchange() {
   mechanism_.reset();
   claim_ = {};
   login_ends_well_.reset();
   login_ends_badly_.reset();
-  if (++auth_failures_ >= options_.max_auth_failures) return {replies::too_many_errors(), Next::Close};
-  return {reply, Next::Read};
 }
 
 /// What the parameters of MAIL ask for and we do not grant, whoever asks.
@@ -294,6 +340,7 @@ void Session::data_done() { reset_transaction(); }
 void Session::reset_transaction() {
   envelope_ = {};
   chunked_ = 0;
+  bad_recipients_ = 0;
   if (phase_ != Phase::Connected) phase_ = Phase::Greeted;
 }
 

@@ -89,7 +89,7 @@ class Session {
   void chunk_done();
   /// Whether more of a message is awaited, so that what came of it must be kept.
   [[nodiscard]] bool between_chunks() const { return phase_ == Phase::Chunks; }
-  /// Counts a refusal by the connection.
+  /// The step that follows a reply; errors against the protocol are counted, and the last one ends the session.
   [[nodiscard]] Step after(smtp::Reply reply);
 
   [[nodiscard]] const std::optional<accounts::Account>& account() const { return account_; }
@@ -99,6 +99,10 @@ class Session {
 
  private:
   [[nodiscard]] std::optional<smtp::Reply> check_rules(smtp::Verb verb) const;
+  [[nodiscard]] const char* hint(smtp::Verb verb) const;
+  [[nodiscard]] Step recipient_refused(smtp::Reply reply);
+  [[nodiscard]] Step login_cancelled();
+  void forget_exchange();
   [[nodiscard]] Step refuse_chunk(const smtp::Bdat& chunk, smtp::Reply reply);
   [[nodiscard]] Step dispatch(const smtp::Command& command);
   [[nodiscard]] Step on(const smtp::Ehlo& ehlo);
@@ -140,6 +144,7 @@ class Session {
   /// A login that is right or wrong already, while the mechanism's last word awaits its answer.
   std::optional<accounts::Account> login_ends_well_;
   std::optional<smtp::Reply> login_ends_badly_;
+  std::uint32_t bad_recipients_ = 0;  // of this transaction
   std::uint32_t errors_ = 0;
   std::uint32_t auth_failures_ = 0;
 };

@@ -141,7 +141,12 @@ TEST_F(SessionTest, Rfc4954Section4AuthExchanges) {
   EXPECT_EQ(sasl::claimed_name(session_.claim()), "alice");
   EXPECT_EQ(session_.login_failed({535, {5, 7, 8}, {""}}).reply.code, 535);
   say("AUTH PLAIN");
-  EXPECT_EQ(session_.on_response("AAA=BBB").reply.code, 421) << "the third failure ends the connection";
+  EXPECT_EQ(session_.on_response("AAA=BBB").reply.code, 501);
+  say("AUTH PLAIN");
+  EXPECT_EQ(session_.on_response("AAA=BBB").reply.code, 501) << "the third failure is told as what it is";
+  EXPECT_EQ(say("AUTH PLAIN"), "421 4.7.0");
+  EXPECT_EQ(last_.next, Next::Close);
+  EXPECT_EQ(say("QUIT"), "221 2.0.0");
 }
 
 TEST_F(SessionTest, ActingAsSomebodyElseIsRefused) {
@@ -169,6 +174,19 @@ TEST_F(SessionTest, ErrorsHaveABudget) {
   for (std::uint32_t i = 0; i + 1 < options_.max_errors; ++i) EXPECT_EQ(say("BLAH"), "500 5.5.2");
   EXPECT_EQ(say("BLAH"), "421 4.7.0");
   EXPECT_EQ(last_.next, Next::Close);
+}
+
+TEST_F(SessionTest, BadRecipientsHaveABudgetOfTheirOwn) {
+  log_in();
+  say("MAIL FROM:<alice@example.org>");
+  for (std::uint32_t i = 0; i < options_.max_recipients; ++i) say("RCPT TO:<nowhere>");
+  EXPECT_EQ(last_.next, Next::Read) << "a list that is bad from end to end";
+  say("RSET");
+  say("MAIL FROM:<alice@example.org>");
+  for (std::uint32_t i = 0; i + 1 < options_.max_recipients + options_.max_errors; ++i)
+    say("RCPT TO:<nowhere>");
+  EXPECT_EQ(last_.next, Next::Read);
+  EXPECT_EQ(say("RCPT TO:<nowhere>"), "421 4.7.0") << "what comes after that many is an attack";
 }
 
 TEST_F(SessionTest, AnOpenSessionLosesWhatItsAccountLost) {
@@ -205,7 +223,8 @@ TEST_F(SessionTest, Rfc7628Section323ARefusedTokenIsExplainedBeforeItFails) {
     EXPECT_EQ(step.reply.code, 535) << answer;
     EXPECT_EQ(step.next, Next::Read);
   }
-  EXPECT_EQ(session_.on_response("*").next, Next::Close) << "the third failure";
+  EXPECT_EQ(session_.on_response("*").reply.code, 501);
+  EXPECT_EQ(say("NOOP"), "421 4.7.0") << "cancelled behind a wrong token: that was the third failure";
   EXPECT_FALSE(session_.account());
 }
 
