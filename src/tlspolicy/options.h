@@ -13,6 +13,10 @@ struct Options {
   bool dane = true;
   bool mta_sts = true;
   std::string ca_file;
+  bool reports = true;
+  std::string report_organization;
+  std::string report_contact;
+  std::chrono::seconds report_spread{4 * 3600};
 
   static auto fields() {
     return std::tuple{
@@ -25,6 +29,18 @@ struct Options {
         field("ca_file", &Options::ca_file, Reload::Restart,
               "PEM file of the CAs that MX hosts and MTA-STS web servers are verified with; empty: the "
               "system's."),
+        field("reports", &Options::reports, Reload::Restart,
+              "Domains that ask for it (_smtp._tls) are told once a day how TLS with their hosts went (RFC "
+              "8460)."),
+        field("report_organization", &Options::report_organization, Reload::Restart,
+              "Who reports, in words; empty: the domain of report_contact."),
+        field("report_contact", &Options::report_contact, Reload::Restart,
+              "Address that reports come from; its domain needs a key here. Empty: postmaster at the domain "
+              "of our "
+              "host name that has one."),
+        field("report_spread", &Options::report_spread, std::chrono::seconds{0},
+              std::chrono::seconds{20 * 3600}, Reload::Restart,
+              "The reports of a day leave spread over so much time after its end."),
     };
   }
 };
