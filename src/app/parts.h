@@ -11,6 +11,7 @@
 #include "submission/server.h"
 
 #include "tlspolicy/mta_sts.h"
+#include "tlspolicy/reporter.h"
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -77,7 +78,9 @@ struct Parts {
   // Sending it on.
   dns::ResolverLookup policy_lookup;
   std::unique_ptr<net::HttpClient> policy_http;
-  std::unique_ptr<tlspolicy::MtaSts> mta_sts;  ///< nullptr: the configuration wants none
+  std::unique_ptr<tlspolicy::MtaSts> mta_sts;           ///< nullptr: the configuration wants none
+  std::unique_ptr<tlspolicy::SessionLog> tls_sessions;  ///< the same
+  std::unique_ptr<tlspolicy::Reporter> tls_reporter;    ///< the same
   std::optional<delivery::Signer> signer;
   std::optional<delivery::Metrics> delivery_metrics;
 

@@ -92,16 +92,6 @@ Result<> build_workers(Parts& parts) {
   return {};
 }
 
-/// Who signs our reports: the host's own domain or the first parent that we have a key for; "" when there is
-/// none.
-std::string report_domain(const Parts& parts) {
-  for (std::string name = parts.config.hostname; name.find('.') != std::string::npos;
-       name.erase(0, name.find('.') + 1)) {
-    if (parts.directory->domain(name)) return name;
-  }
-  return {};
-}
-
 Result<> build_delivery(Parts& parts) {
   parts.signer.emplace([&parts](std::string_view domain) -> std::optional<delivery::DomainKeyText> {
     const std::optional<accounts::Domain> found = parts.directory->domain(domain);
@@ -125,7 +115,7 @@ Result<> build_delivery(Parts& parts) {
   parts.dispatcher = std::make_unique<delivery::Dispatcher>(
       std::move(settings),
       delivery::Services{*parts.queue, *parts.history, *parts.signer, parts.clock, *parts.delivery_metrics,
-                         enqueue_report, urgency, parts.mta_sts.get()},
+                         enqueue_report, urgency, parts.mta_sts.get(), parts.tls_sessions.get()},
       places);
   return {};
 }
@@ -189,6 +179,14 @@ Result<delivery::Settings> delivery_settings(const config::Config& config) {
   settings.sandbox_directory = config.data_dir + "/sandbox";
   POSTERN_TRY(settings.map, config.map());
   return settings;
+}
+
+std::string report_domain(const Parts& parts) {
+  for (std::string name = parts.config.hostname; name.find('.') != std::string::npos;
+       name.erase(0, name.find('.') + 1)) {
+    if (parts.directory->domain(name)) return name;
+  }
+  return {};
 }
 
 std::string control_path(const config::Config& config) { return config.data_dir + "/admin.sock"; }

@@ -1,6 +1,7 @@
 #include "app/stop.h"
 
 #include "app/service_manager.h"
+#include "app/tls_policies.h"
 #include "base/log.h"
 
 #include <atomic>
@@ -35,6 +36,7 @@ void stop(Parts& parts, Signals& signals) {
   for (auto& worker : parts.workers) worker->thread.join();
   for (auto& worker : parts.workers) worker->loop.abandon_tasks();
   parts.dispatcher.reset();
+  finish_tls_policies(parts);
   log::Event(log::Level::Info, "server.stopped");
 }
 

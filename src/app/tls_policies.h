@@ -14,8 +14,8 @@ namespace postern::app {
 
 struct Parts;
 
-/// data_dir/tls.db
-[[nodiscard]] std::string tls_database(const config::Config& config);
+/// How sessions with other hosts went, in the data directory.
+[[nodiscard]] std::string tls_sessions_path(const config::Config& config);
 
 /// What MTA-STS policies are fetched with. Error: NotFound (tls_policies.ca_file).
 [[nodiscard]] Result<std::unique_ptr<net::HttpClient>> policy_client(const config::Config& config,
@@ -29,7 +29,9 @@ struct Parts;
 
 /// Makes the parts that know other domains' TLS policies.
 [[nodiscard]] Result<> build_tls_policies(Parts& parts);
-/// Begins what has to be done about them now and then.
+/// Begins what has to be done about them now and then: fetch them anew, report to domains.
 void start_tls_policies(Parts& parts);
+/// Writes what was counted. When no loop runs any more.
+void finish_tls_policies(Parts& parts);
 
 }  // namespace postern::app

@@ -153,6 +153,9 @@ struct Client::Opened {
   bool silent = false;             ///< no TCP connection or no banner
   bool tls_broke = false;          ///< STARTTLS was accepted and the handshake failed: cleartext may work
   bool tls_short = false;          ///< the host works, but its TLS is not what it has to be
+  bool starttls_offered = false;
+  std::optional<net::TlsInfo> tls;  ///< of a handshake, whatever became of it
+  std::string local_ip;             ///< the address we connected from; empty: no connection
 };
 
 }  // namespace postern::delivery

@@ -37,6 +37,7 @@ net::Task<Client::Opened> Client::open(net::Loop& loop, Target target, const Man
     co_return opened;
   }
   std::unique_ptr<Client> client(new Client(std::move(*stream), std::move(target), setting));
+  opened.local_ip = client->stream_.local().ip.text();
   std::optional<Outcome> failure = co_await client->greet(manners, opened);
   if (failure) {
     opened.failure = std::move(*failure);
@@ -94,6 +95,7 @@ net::Task<std::optional<Outcome>> Client::start_tls(const Manners& manners, Open
       co_return local_outcome(Decision::Retry, "4.7.10", target_.host + " does not offer STARTTLS");
     co_return std::nullopt;
   }
+  opened.starttls_offered = true;
   // RFC 3207 §4: STARTTLS is the last command of its group, TLS starts right after the 220.
   Result<smtp::Reply> reply = co_await command("STARTTLS", options_.command_timeout);
   if (!reply) co_return unreachable(target_, reply.error());
@@ -106,11 +108,12 @@ net::Task<std::optional<Outcome>> Client::start_tls(const Manners& manners, Open
   net::TlsPeer peer = manners.tls_peer.value_or(net::TlsPeer{target_.host, {}, {}});
   Result<> tls =
       co_await stream_.connect_tls(manners.tls_client, std::move(peer), deadline(options_.command_timeout));
+  opened.tls = stream_.tls_info();
   if (!tls) {
     opened.tls_broke = true;
     opened.tls_short = required;
     usable_ = false;
-    const std::string certificate = stream_.tls_info().verify_error;
+    const std::string& certificate = opened.tls->verify_error;
     co_return local_outcome(Decision::Retry, "4.7.5",
                             target_.host + ": TLS: " +
                                 (certificate.empty() ? tls.error().detail : "certificate: " + certificate));

@@ -85,7 +85,7 @@ Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, S
       on_concluded_(std::move(on_concluded)),
       rng_(std::random_device{}()),
       dead_hosts_(settings.options.dead_host_memory),
-      tls_(loop, resolver, settings.map, services_.mta_sts),
+      tls_(loop, resolver, settings.map, services_.mta_sts, services_.tls_sessions != nullptr),
       next_hops_(settings.map, resolver, services_.clock, tls_),
       context_{.loop = loop,
                .resolver = resolver,
@@ -96,6 +96,7 @@ Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, S
                .dead_hosts = dead_hosts_,
                .rng = rng_,
                .tls = tls_,
+               .tls_sessions = services_.tls_sessions,
                .sessions = sessions_,
                .free_room =
                    [this] {
@@ -124,6 +125,7 @@ void Lane::deliver(queue::Lease lease, std::optional<std::string> content) {
   if (services_.urgency) message->urgency = services_.urgency(message->lease.account);
   return_what_was_asked(*message);
   if (message->content) {
+    message->wishes = wishes_of_message(*message->content);
     start(message);
   } else {
     context_.loop.spawn(prepare(std::move(message)));
@@ -147,8 +149,11 @@ net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
   const queue::Lease& lease = message.lease;
   if (lease.size <= kSmall) {
     POSTERN_CO_TRY(message.content, co_await services_.queue.read(context_.loop, lease.id, 0));
+    message.wishes = wishes_of_message(*message.content);
     co_return Result<>{};  // signed when its turn comes
   }
+  POSTERN_CO_TRY(const std::string beginning, co_await services_.queue.read(context_.loop, lease.id, 0));
+  message.wishes = wishes_of_message(beginning);
   if (!wants_signature(message)) co_return Result<>{};
   MessageDigest digest;
   for (std::uint32_t number = 0;; ++number) {
@@ -172,7 +177,7 @@ void Lane::dispatch(const RouteChoice& choice, const std::string& domain, Job jo
   if (choice.action == RouteAction::Discard || choice.action == RouteAction::Hold) {
     return refuse_to_send(choice.action, choice, job);
   }
-  if (const std::shared_ptr<const NextHop> hop = next_hops_.known(choice, domain)) {
+  if (const std::shared_ptr<const NextHop> hop = next_hops_.known(choice, domain, job.message->wishes)) {
     site(hop).add(std::move(job));
   } else {
     context_.loop.spawn(find_site(choice, domain, std::move(job)));
@@ -188,7 +193,8 @@ void Lane::refuse_to_send(RouteAction action, const RouteChoice& choice, const J
 }
 
 net::Task<> Lane::find_site(const RouteChoice& choice, std::string domain, Job job) {
-  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, std::move(domain));
+  const DomainWishes wishes = job.message->wishes;
+  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, std::move(domain), wishes);
   if (hop->exists()) {
     site(hop).add(std::move(job));
   } else {

@@ -19,6 +19,7 @@
 #include "queue/history.h"
 #include "queue/queue.h"
 
+#include "tlspolicy/session_log.h"
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -45,6 +46,7 @@ struct Services {
   EnqueueReport enqueue_report;
   std::function<Urgency(AccountId)> urgency = {};  ///< any thread; empty: all mail is prompt
   tlspolicy::MtaSts* mta_sts = nullptr;            ///< nullptr: without MTA-STS
+  tlspolicy::SessionLog* tls_sessions = nullptr;   ///< nullptr: without reports to domains
 };
 
 /// What is fixed while the server runs.

@@ -2,6 +2,7 @@
 
 #include "delivery/fair_queue.h"
 #include "delivery/outcome.h"
+#include "delivery/tls_decision.h"
 #include "queue/queue.h"
 
 #include <cstdint>
@@ -38,6 +39,7 @@ struct ActiveMessage {
   std::vector<std::optional<Attempt>> attempts;  ///< one per leased recipient; nullopt: not tried
   std::size_t open_jobs = 0;
   Urgency urgency = Urgency::Prompt;
+  DomainWishes wishes = DomainWishes::Kept;  ///< about TLS
 };
 
 /// One transaction to be made: some recipients of one message that share a destination.

@@ -6,8 +6,8 @@ namespace postern::delivery {
 namespace {
 
 /// Routes differ, so the same domain may be reached in two ways.
-std::string key_of(const RouteChoice& choice, const std::string& domain) {
-  return choice.name + '\n' + domain;
+std::string key_of(const RouteChoice& choice, const std::string& domain, DomainWishes wishes) {
+  return choice.name + (wishes == DomainWishes::Kept ? "\n" : "\nwaived\n") + domain;
 }
 
 /// A receiver counts by our address, and a connection cannot change it.
@@ -32,8 +32,10 @@ std::shared_ptr<const NextHop> NextHops::to_relay(const RouteChoice& choice) con
   return hop;
 }
 
-std::shared_ptr<const NextHop> NextHops::known(const RouteChoice& choice, const std::string& domain) {
-  const std::string key = key_of(choice, choice.action == RouteAction::Smarthost ? std::string() : domain);
+std::shared_ptr<const NextHop> NextHops::known(const RouteChoice& choice, const std::string& domain,
+                                               DomainWishes wishes) {
+  const bool relay = choice.action == RouteAction::Smarthost;
+  const std::string key = relay ? key_of(choice, {}, DomainWishes::Kept) : key_of(choice, domain, wishes);
   const auto found = found_.find(key);
   if (found != found_.end() && clock_.steady_now() < found->second.until) return found->second.hop;
   if (choice.action != RouteAction::Smarthost) return nullptr;
@@ -42,8 +44,9 @@ std::shared_ptr<const NextHop> NextHops::known(const RouteChoice& choice, const 
   return hop;
 }
 
-net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choice, std::string domain) {
-  if (std::shared_ptr<const NextHop> hop = known(choice, domain)) co_return hop;
+net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choice, std::string domain,
+                                                         DomainWishes wishes) {
+  if (std::shared_ptr<const NextHop> hop = known(choice, domain, wishes)) co_return hop;
   auto hop = std::make_shared<NextHop>();
   hop->hosts = co_await find_hosts(resolver_, map_.identity, domain);
   hop->route = choice.name;
@@ -53,9 +56,11 @@ net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choi
   hop->manners = other == map_.other_manners.end() ? &map_.manners : &other->second;
   hop->courtesy = &map_.providers.of(hop->hosts.hosts);
   hop->route_decides_tls = choice.tls.has_value();
-  if (hop->exists()) hop->tls = co_await tls_.of_destination(domain, hop->hosts, choice.tls);
+  const bool kept = wishes == DomainWishes::Kept;
+  if (hop->exists() && kept) hop->tls = co_await tls_.of_destination(domain, hop->hosts, choice.tls);
   const std::string hosts = hop->hosts.site();
   hop->site = hosts + egress_of(choice) + (choice.tls ? " " + choice.name : "");
+  if (!kept) hop->site += " waived";
   // A connection that came about by one domain's policy must not carry another domain's mail.
   if (!hop->tls.domain.empty()) hop->site += " for " + hop->tls.domain;
   hop->budget = hop->courtesy->name.empty() ? hosts : "provider " + hop->courtesy->name;
@@ -64,7 +69,7 @@ net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choi
     const SteadyTime now = clock_.steady_now();
     if (found_.size() >= kMax) std::erase_if(found_, [now](const auto& e) { return e.second.until <= now; });
     if (found_.size() >= kMax) found_.clear();
-    found_[key_of(choice, domain)] = {hop, now + kFresh};
+    found_[key_of(choice, domain, wishes)] = {hop, now + kFresh};
   }
   co_return hop;
 }

@@ -45,9 +45,11 @@ class NextHops {
       : map_(map), resolver_(resolver), clock_(clock), tls_(tls) {}
 
   /// That of mail for `domain` by `choice`, if it is known without asking; else nullptr.
-  [[nodiscard]] std::shared_ptr<const NextHop> known(const RouteChoice& choice, const std::string& domain);
+  [[nodiscard]] std::shared_ptr<const NextHop> known(const RouteChoice& choice, const std::string& domain,
+                                                     DomainWishes wishes = DomainWishes::Kept);
   /// The same, asking DNS. Check exists().
-  [[nodiscard]] net::Task<std::shared_ptr<const NextHop>> find(const RouteChoice& choice, std::string domain);
+  [[nodiscard]] net::Task<std::shared_ptr<const NextHop>> find(const RouteChoice& choice, std::string domain,
+                                                               DomainWishes wishes = DomainWishes::Kept);
   void forget() { found_.clear(); }
 
  private:

@@ -1,6 +1,7 @@
 #include "delivery/site.h"
 
 #include "base/log.h"
+#include "delivery/tls_session.h"
 
 #include <algorithm>
 #include <chrono>
@@ -25,6 +26,12 @@ std::string describe_security(const Client& client, const std::string& reason) {
           (tls.verified_by.empty() ? " unverified" : " verified by " + tls.verified_by);
   }
   return out + " (" + reason + ")";
+}
+
+void count_session(const SiteContext& context, const NextHop& hop, tlspolicy::SessionResult session) {
+  if (context.tls_sessions == nullptr || !hop.tls.reported) return;
+  session.time = context.clock.now();
+  context.tls_sessions->record(std::move(session));
 }
 
 std::vector<std::optional<Attempt>> same_for_all(const Job& job, const Attempt& attempt) {
@@ -340,6 +347,7 @@ net::Task<Client::Opened> Site::connect_to(Target target, std::string& security)
     opened.tls_short = true;
     opened.failure =
         local_outcome(Decision::Retry, dns ? "4.4.3" : "4.7.5", target.host + ": " + tls.error().detail);
+    count_session(context_, *hop_, unusable_host(*hop_, target, tls.error()));
     co_return opened;
   }
   security = tls->reason;
@@ -350,6 +358,8 @@ net::Task<Client::Opened> Site::connect_to(Target target, std::string& security)
   manners.tls_client = tls->client;
   manners.tls_peer = tls->peer;
   opened = co_await Client::open(context_.loop, target, manners, setting);
+  for (const tlspolicy::SessionResult& result : sessions_of(*hop_, target, *tls, opened))
+    count_session(context_, *hop_, result);
   if (opened.client || !opened.tls_broke || manners.tls != TlsPolicy::Opportunistic) co_return opened;
 
   // RFC 7435: TLS that does not work is worth no less than none, so the mail goes in the clear.

@@ -16,6 +16,7 @@
 #include "net/loop.h"
 #include "net/task.h"
 
+#include "tlspolicy/session_log.h"
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -36,7 +37,8 @@ struct SiteContext {
   DeadHosts& dead_hosts;
   Rng& rng;
   TlsPolicies& tls;
-  std::atomic<std::size_t>& sessions;  ///< those being opened, used or ended
+  tlspolicy::SessionLog* tls_sessions;  ///< nullptr: nobody counts
+  std::atomic<std::size_t>& sessions;   ///< those being opened, used or ended
   /// What part of the room for messages in memory is free, 0 to 1: the fuller it is, the less waits at one site.
   std::function<double()> free_room;
 

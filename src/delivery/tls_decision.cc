@@ -3,8 +3,11 @@
 #include "delivery/map.h"
 #include "delivery/next_hop.h"
 #include "dns/idna.h"
-
+#include "mail/header.h"
 #include "tlspolicy/dane.h"
+#include "tlspolicy/report_uris.h"
+
+#include <algorithm>
 #include <utility>
 
 namespace postern::delivery {
@@ -26,28 +29,70 @@ bool is_address(const std::string& host) {
   return host.starts_with('[') || net::IpAddress::parse(host).has_value();
 }
 
+std::vector<std::string> lines_of(std::string_view text) {
+  constexpr std::size_t kMost = 100;
+  constexpr std::size_t kLongest = 300;
+  std::vector<std::string> out;
+  while (!text.empty() && out.size() < kMost) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string line;
+    for (const char c : text.substr(0, std::min(end, kLongest))) {
+      if (c != '\r') line += c >= ' ' && c <= '~' ? c : '?';
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!line.empty()) out.push_back(std::move(line));
+  }
+  return out;
+}
+
+tlspolicy::AppliedPolicy applied_sts(const DestinationTls& tls) {
+  return {"sts", lines_of(tls.sts->text), tls.domain, tls.sts_policy()->mx};
+}
+
+tlspolicy::AppliedPolicy applied_tlsa(const DestinationTls& tls, const net::TlsPeer& peer) {
+  tlspolicy::AppliedPolicy applied{"tlsa", {}, tls.domain, {peer.name}};
+  for (const net::TlsaRecord& record : peer.tlsa) applied.lines.push_back(tlspolicy::to_text(record));
+  return applied;
+}
+
 TlsDecision by_configuration(const NextHop& hop) {
-  return {.policy = hop.manners->tls,
-          .client = hop.manners->tls_client,
-          .peer = {},
-          .reason = configured_by(hop),
-          .host_vouched_for = false};
+  TlsDecision decision;
+  decision.policy = hop.manners->tls;
+  decision.client = hop.manners->tls_client;
+  decision.reason = configured_by(hop);
+  decision.applied.domain = hop.tls.domain;
+  if (hop.tls.sts_policy() != nullptr) {  // it is being tested
+    decision.applied = applied_sts(hop.tls);
+    decision.reason += ", mta-sts testing";
+  }
+  return decision;
 }
 
 /// RFC 8461 §4, §5: what an enforced policy asks of this host, or nothing.
 Result<std::optional<TlsDecision>> by_mta_sts(const Map& map, const NextHop& hop, const Target& target) {
-  if (!hop.tls.sts || hop.tls.sts->policy->mode != StsMode::Enforce) return std::optional<TlsDecision>();
-  if (!hop.tls.sts->policy->names(target.host))
+  const tlspolicy::StsPolicy* const policy = hop.tls.sts_policy();
+  if (policy == nullptr || policy->mode != StsMode::Enforce) return std::optional<TlsDecision>();
+  if (!policy->names(target.host))
     return fail(Errc::Denied, "the MTA-STS policy of " + hop.tls.domain + " does not name this host");
   TlsDecision decision;
   decision.policy = TlsPolicy::Required;
   decision.client = client_for(map, TlsPolicy::Required);
   decision.reason = hop.tls.sts->cached ? "mta-sts enforce, cached" : "mta-sts enforce";
   decision.host_vouched_for = true;
+  decision.applied = applied_sts(hop.tls);
   return std::optional(std::move(decision));
 }
 
 }  // namespace
+
+DomainWishes wishes_of_message(std::string_view content) {
+  const std::size_t end = content.find("\r\n\r\n");
+  if (end == std::string_view::npos) return DomainWishes::Kept;
+  const Result<mail::Header> header = mail::Header::parse(content.substr(0, end + 2));
+  const mail::HeaderField* const field = header ? header->find("TLS-Required") : nullptr;
+  return field != nullptr && mail::same_name(field->value(), "no") ? DomainWishes::Waived
+                                                                   : DomainWishes::Kept;
+}
 
 net::Task<DestinationTls> TlsPolicies::of_destination(std::string domain, const HostList& hosts,
                                                       std::optional<TlsPolicy> tls) {
@@ -61,11 +106,15 @@ net::Task<DestinationTls> TlsPolicies::of_destination(std::string domain, const 
   out.dane = hosts.secure && (map_.dane || configured == TlsPolicy::Dane);
   if (mta_sts_ != nullptr && !tls) {
     tlspolicy::StsFinding found = co_await mta_sts_->policy_of(loop_, resolver_, *name);
-    if (found.policy && found.policy->mode != StsMode::None)
+    if (found.policy || found.problem != tlspolicy::StsProblem::None)
       out.sts = std::make_shared<const tlspolicy::StsFinding>(std::move(found));
   }
-  // Names that count beside the host's (RFC 7672 §3.2.2) and policies are of one domain.
-  if (out.dane || out.sts) out.domain = *name;
+  if (reports_) {
+    const Result<std::vector<std::string>> txt = co_await resolver_.txt("_smtp._tls." + *name);
+    out.reported = txt && !tlspolicy::parse_report_uris(*txt).empty();
+  }
+  // Names that count beside the host's (RFC 7672 §3.2.2), policies and reports are of one domain.
+  if (out.dane || out.sts_policy() != nullptr || out.reported) out.domain = *name;
   co_return out;
 }
 
@@ -84,6 +133,7 @@ net::Task<Result<std::optional<TlsDecision>>> TlsPolicies::by_dane(const NextHop
       decision->client = client_for(map_, usable ? TlsPolicy::Dane : TlsPolicy::Opportunistic);
       decision->reason = usable ? "dane" : "dane, no usable TLSA record";
       decision->host_vouched_for = true;
+      decision->applied = applied_tlsa(hop.tls, dane.peer);
       decision->peer = std::move(dane.peer);
       for (const std::string& name : {target.host, hop.tls.domain, hop.tls.canonical}) {
         if (!name.empty() && name != decision->peer->name) decision->peer->other_names.push_back(name);

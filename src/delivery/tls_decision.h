@@ -7,9 +7,11 @@
 #include "net/tls.h"
 
 #include "tlspolicy/mta_sts.h"
+#include "tlspolicy/session.h"
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace postern::delivery {
 
@@ -24,8 +26,21 @@ struct DestinationTls {
   std::string canonical;  ///< what the domain is an alias of, or the domain
   bool dane = false;      ///< its hosts' names are vouched for by DNSSEC: ask for their TLSA records
   std::shared_ptr<const tlspolicy::StsFinding>
-      sts;  ///< with a policy that is enforced or tested; else nullptr
+      sts;                ///< with a policy that is enforced or tested, or a problem
+  bool reported = false;  ///< it wants to hear how sessions went (RFC 8460)
+
+  /// The MTA-STS policy that is enforced or tested; nullptr: none.
+  [[nodiscard]] const tlspolicy::StsPolicy* sts_policy() const {
+    return sts && sts->policy && sts->policy->mode != tlspolicy::StsPolicy::Mode::None ? &*sts->policy
+                                                                                       : nullptr;
+  }
 };
+
+/// Whether the wishes of recipients' domains count for a message. They do not when its header says
+/// "TLS-Required: No" (RFC 8689 §3): then it rather arrives in the clear than not at all.
+enum class DomainWishes : std::uint8_t { Kept, Waived };
+/// What the header of a message says, of which `content` is a beginning.
+[[nodiscard]] DomainWishes wishes_of_message(std::string_view content);
 
 /// What TLS with one host must achieve: decided before the connection is opened, because a connection that came
 /// about otherwise must not carry mail.
@@ -35,6 +50,7 @@ struct TlsDecision {
   std::optional<net::TlsPeer> peer;        ///< whom to expect; nothing: the host by its name
   /// For the trace: "dane", "mta-sts enforce", "delivery.tls", "route partners".
   std::string reason;
+  tlspolicy::AppliedPolicy applied;  ///< for reports to the domain
   /// An authority beside plain DNS says that this host is a mail host of the recipient's domain: DNSSEC or an
   /// enforced MTA-STS policy (RFC 8689 §4.2.1). Whether the host then proved its name is in
   /// net::TlsInfo::verified_by.
@@ -48,8 +64,10 @@ struct TlsDecision {
 class TlsPolicies {
  public:
   /// All borrowed. Without `mta_sts` there are no MTA-STS policies.
-  TlsPolicies(net::Loop& loop, dns::Resolver& resolver, const Map& map, tlspolicy::MtaSts* mta_sts)
-      : loop_(loop), resolver_(resolver), map_(map), mta_sts_(mta_sts) {}
+  /// With `reports` domains are asked whether they want to hear how sessions went.
+  TlsPolicies(net::Loop& loop, dns::Resolver& resolver, const Map& map, tlspolicy::MtaSts* mta_sts,
+              bool reports = false)
+      : loop_(loop), resolver_(resolver), map_(map), mta_sts_(mta_sts), reports_(reports) {}
 
   /// What `domain`, whose mail hosts are `hosts`, asks for. `tls`: what a route says, if it says something.
   [[nodiscard]] net::Task<DestinationTls> of_destination(std::string domain, const HostList& hosts,
@@ -67,6 +85,7 @@ class TlsPolicies {
   dns::Resolver& resolver_;
   const Map& map_;
   tlspolicy::MtaSts* mta_sts_;
+  bool reports_;
 };
 
 }  // namespace postern::delivery

@@ -125,12 +125,12 @@ net::Task<> explain_tls(const delivery::NextHop& hop, delivery::TlsPolicies& pol
                         const delivery::Route& route, Explanation& out) {
   if (hop.tls.dane)
     out.say("tls", "DNSSEC vouches for the mail hosts: DANE applies where they have TLSA records");
-  if (hop.tls.sts) {
-    const tlspolicy::StsPolicy& policy = *hop.tls.sts->policy;
-    out.say("tls", fmt::format("MTA-STS of {}: {}, mx {}{}", hop.tls.domain, to_string(policy.mode),
-                               joined(policy.mx), hop.tls.sts->cached ? " (cached)" : ""));
-    if (!hop.tls.sts->why.empty()) out.say("tls", "no newer MTA-STS policy: " + hop.tls.sts->why);
+  if (const tlspolicy::StsPolicy* policy = hop.tls.sts_policy()) {
+    out.say("tls", fmt::format("MTA-STS of {}: {}, mx {}{}", hop.tls.domain, to_string(policy->mode),
+                               joined(policy->mx), hop.tls.sts->cached ? " (cached)" : ""));
   }
+  if (hop.tls.sts && !hop.tls.sts->why.empty())
+    out.say("tls", "the MTA-STS policy that is announced cannot be had: " + hop.tls.sts->why);
   std::string last;
   for (const delivery::Target& target : route.targets) {
     if (std::exchange(last, target.host) == target.host) continue;

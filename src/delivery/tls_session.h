@@ -1,0 +1,24 @@
+#pragma once
+
+#include "base/result.h"
+#include "delivery/client.h"
+#include "delivery/next_hop.h"
+#include "delivery/target.h"
+#include "delivery/tls_decision.h"
+
+#include "tlspolicy/session.h"
+#include <vector>
+
+namespace postern::delivery {
+
+/// How an attempt to open a session went, for the report to the domain (RFC 8460 §4.3); nothing when it did not get
+/// as far as TLS. One session may have more than one result. Their time is left to the caller.
+[[nodiscard]] std::vector<tlspolicy::SessionResult> sessions_of(const NextHop& hop, const Target& target,
+                                                                const TlsDecision& decision,
+                                                                const Client::Opened& opened);
+
+/// The same for a host that the decision excludes.
+[[nodiscard]] tlspolicy::SessionResult unusable_host(const NextHop& hop, const Target& target,
+                                                     const Error& why);
+
+}  // namespace postern::delivery
