@@ -9,9 +9,9 @@
 #include "dns/resolver_lookup.h"
 #include "store/file_lock.h"
 #include "submission/server.h"
-
 #include "tlspolicy/mta_sts.h"
 #include "tlspolicy/reporter.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>

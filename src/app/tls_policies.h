@@ -5,8 +5,8 @@
 #include "config/config.h"
 #include "dns/resolver_lookup.h"
 #include "net/http_client.h"
-
 #include "tlspolicy/mta_sts.h"
+
 #include <memory>
 #include <string>
 

@@ -16,8 +16,8 @@
 #include "oauth/token_verifier.h"
 #include "queue/sqlite_queue.h"
 #include "submission/options.h"
-
 #include "tlspolicy/options.h"
+
 #include <array>
 #include <map>
 #include <string>

@@ -18,8 +18,8 @@
 #include "net/loop.h"
 #include "queue/history.h"
 #include "queue/queue.h"
-
 #include "tlspolicy/session_log.h"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>

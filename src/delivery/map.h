@@ -4,8 +4,8 @@
 #include "delivery/provider.h"
 #include "delivery/route.h"
 #include "delivery/route_table.h"
-
 #include "tlspolicy/options.h"
+
 #include <cstdint>
 #include <map>
 #include <string>

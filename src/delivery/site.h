@@ -15,8 +15,8 @@
 #include "net/event.h"
 #include "net/loop.h"
 #include "net/task.h"
-
 #include "tlspolicy/session_log.h"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>

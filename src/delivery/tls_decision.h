@@ -5,9 +5,9 @@
 #include "dns/resolver.h"
 #include "net/task.h"
 #include "net/tls.h"
-
 #include "tlspolicy/mta_sts.h"
 #include "tlspolicy/session.h"
+
 #include <memory>
 #include <optional>
 #include <string>

@@ -5,8 +5,8 @@
 #include "delivery/next_hop.h"
 #include "delivery/target.h"
 #include "delivery/tls_decision.h"
-
 #include "tlspolicy/session.h"
+
 #include <vector>
 
 namespace postern::delivery {

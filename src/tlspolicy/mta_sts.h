@@ -7,9 +7,9 @@
 #include "net/loop.h"
 #include "net/offload.h"
 #include "net/task.h"
-
 #include "tlspolicy/sts_cache.h"
 #include "tlspolicy/sts_policy.h"
+
 #include <functional>
 #include <memory>
 #include <mutex>

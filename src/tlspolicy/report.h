@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-
 #include "tlspolicy/session_log.h"
+
 #include <string>
 #include <vector>
 

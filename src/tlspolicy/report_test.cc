@@ -1,10 +1,10 @@
 #include "tlspolicy/report.h"
 
+#include "tlspolicy/report_uris.h"
+
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 #include <zlib.h>
-
-#include "tlspolicy/report_uris.h"
 
 namespace postern::tlspolicy {
 namespace {

@@ -6,10 +6,10 @@
 #include "net/loop.h"
 #include "net/offload.h"
 #include "net/task.h"
-
 #include "tlspolicy/report.h"
 #include "tlspolicy/report_uris.h"
 #include "tlspolicy/session_log.h"
+
 #include <chrono>
 #include <functional>
 #include <memory>

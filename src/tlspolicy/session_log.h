@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "store/sqlite.h"
-
 #include "tlspolicy/session.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "store/sqlite.h"
-
 #include "tlspolicy/sts_policy.h"
+
 #include <memory>
 #include <mutex>
 #include <optional>
