@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <memory>
 
 namespace postern::dns {
@@ -56,7 +57,11 @@ Result<Context> make_context(const LookupOptions& options) {
     ub_ctx_set_fwd(ub.get(), (endpoint->ip.text() + '@' + std::to_string(endpoint->port)).c_str());
   }
   ub_ctx_set_option(ub.get(), "do-not-query-localhost:", "no");
-  if (options.validate) {
+  if (options.validate && !options.trust_anchor.empty()) {
+    if (::access(options.trust_anchor.c_str(), R_OK) != 0)
+      return fail(Errc::NotFound, "cannot read the trust anchor " + options.trust_anchor);
+    ub_ctx_add_ta_file(ub.get(), options.trust_anchor.c_str());
+  } else if (options.validate) {
     for (const char* path : kTrustAnchors) {
       if (::access(path, R_OK) != 0) continue;
       ub_ctx_add_ta_file(ub.get(), path);
@@ -75,6 +80,9 @@ Lookup read(const Waiting& waiting) {
   }
   const ub_result& answer = *waiting.answer;
   out.secure = answer.secure != 0;
+  out.canonical = answer.canonname != nullptr ? answer.canonname : answer.qname;
+  if (out.canonical.ends_with('.')) out.canonical.pop_back();
+  for (char& c : out.canonical) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (answer.bogus != 0) {
     out.outcome = LookupOutcome::Bogus;
     out.error = answer.why_bogus != nullptr ? answer.why_bogus : "signatures do not validate";

@@ -28,17 +28,19 @@ struct Lookup {
   LookupOutcome outcome = LookupOutcome::Failed;
   bool secure = false;               ///< validated by DNSSEC
   std::vector<std::string> records;  ///< rdata in wire format
+  std::string canonical;             ///< what the name is an alias of in the end, or the name
   std::string error;                 ///< in words, for Failed and Bogus
 };
 
 struct LookupOptions {
   std::vector<std::string> servers;  ///< "192.0.2.1", "192.0.2.1:53"; empty: those of /etc/resolv.conf
   bool validate = true;
+  std::string trust_anchor;  ///< file; empty: that of the root where Debian has it
   std::chrono::milliseconds timeout{8000};
 };
 
 /// One question, blocking, for command line tools. Each call has a libunbound context of its own.
-/// Errors: Malformed (a server's address); what DNS says is in Lookup.
+/// Errors: Malformed (a server's address), NotFound (the trust anchor); what DNS says is in Lookup.
 [[nodiscard]] Result<Lookup> lookup(const std::string& name, RecordType type, const LookupOptions& options);
 
 }  // namespace postern::dns

@@ -41,5 +41,21 @@ TEST(Rfc7505Section3, TheRootAsOnlyHostMeansNoMail) {
   EXPECT_FALSE(mx_from_rdata({}).null_mx);
 }
 
+TEST(TlsaRdata, FourFieldsOrNothing) {
+  EXPECT_FALSE(tlsa_from_rdata("abc").has_value());
+  EXPECT_EQ(tlsa_from_rdata(std::string("\x03\x01\x02xyz")), (net::TlsaRecord{3, 1, 2, "xyz"}));
+}
+
+TEST(TxtRdata, StringsAreJoined) {
+  EXPECT_EQ(text_from_rdata("\x03"
+                            "abc\x02"
+                            "de"),
+            "abcde");
+  EXPECT_EQ(text_from_rdata(""), "");
+  EXPECT_EQ(text_from_rdata("\x09"
+                            "short"),
+            "short");
+}
+
 }  // namespace
 }  // namespace postern::dns

@@ -122,7 +122,7 @@ CertificateSeen describe(x509_st* certificate) {
   return seen;
 }
 
-bool tlsa_matches(const TlsaRecord& record, const std::vector<CertificateSeen>& chain) {
+bool tlsa_matches(const net::TlsaRecord& record, const std::vector<CertificateSeen>& chain) {
   constexpr int kTrustAnchor = 2;
   constexpr int kEndEntity = 3;
   if (record.usage != kTrustAnchor && record.usage != kEndEntity) return false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/tls.h"
 #include "probe/observation.h"
 
 #include <string>
@@ -14,6 +15,6 @@ namespace postern::probe {
 [[nodiscard]] CertificateSeen describe(x509_st* certificate);
 
 /// One TLSA record against the chain as sent, leaf first; for SMTP only usages 2 and 3 count (RFC 7672 §3.1.3).
-[[nodiscard]] bool tlsa_matches(const TlsaRecord& record, const std::vector<CertificateSeen>& chain);
+[[nodiscard]] bool tlsa_matches(const net::TlsaRecord& record, const std::vector<CertificateSeen>& chain);
 
 }  // namespace postern::probe

@@ -92,7 +92,7 @@ void look_at_dane(HostSeen& host, const NameOptions& names, SteadyTime deadline)
   if (host.dns.dnssec != DnssecState::Secure) return;
   for (EndpointSeen& endpoint : host.endpoints) {
     if (endpoint.tls.outcome != TlsOutcome::Done) continue;
-    endpoint.dane = check_dane(host.dns.name, endpoint.port, endpoint.tls.chain, names, deadline);
+    endpoint.dane = check_dane(host.dns.name, endpoint.port, endpoint.tls, names, deadline);
   }
 }
 

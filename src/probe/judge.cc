@@ -1,4 +1,6 @@
+#include "probe/endpoint_check.h"
 #include "probe/verdict.h"
+#include "tlspolicy/sts_policy.h"
 
 #include <fmt/format.h>
 
@@ -71,10 +73,18 @@ void judge_dns(const DnsSeen& dns, std::vector<Finding>& out) {
   }
 }
 
-bool pattern_matches(const std::string& pattern, const std::string& host) {
-  if (!pattern.starts_with("*.")) return pattern == host;
-  const std::size_t dot = host.find('.');  // RFC 8461 §4.1: one label, the leftmost
-  return dot != std::string::npos && host.substr(dot) == pattern.substr(1);
+/// Whether a sender that obeys the policy finds fault with an MX host: the first address where it would.
+const EndpointSeen* unverified_mx(const CheckSeen& seen, const std::string& host) {
+  for (const HostSeen& each : seen.hosts) {
+    if (each.dns.name != host) continue;
+    for (const EndpointSeen& endpoint : each.endpoints) {
+      const bool answers = endpoint.banner.outcome == BannerOutcome::Ready;
+      if (is_relay_port(endpoint.port) && answers && !endpoint.tls.verified() &&
+          endpoint.dane != DaneState::Matches)
+        return &endpoint;
+    }
+  }
+  return nullptr;
 }
 
 void judge_domain(const CheckSeen& seen, std::vector<Finding>& out) {
@@ -93,16 +103,26 @@ void judge_domain(const CheckSeen& seen, std::vector<Finding>& out) {
                    "serve https://mta-sts." + domain.domain + "/.well-known/mta-sts.txt (RFC 8461 §3.3)"});
   }
   if (domain.mta_sts != MtaStsState::Enforce && domain.mta_sts != MtaStsState::Testing) return;
+  tlspolicy::StsPolicy policy;
+  policy.mx = domain.mta_sts_mx;
   for (const ServiceHost& host : domain.hosts) {
-    const bool listed =
-        std::any_of(domain.mta_sts_mx.begin(), domain.mta_sts_mx.end(),
-                    [&](const std::string& pattern) { return pattern_matches(pattern, host.host); });
-    if (host.source != "MX" || listed) continue;
-    out.push_back(
-        dns_finding(Failure::MtaStsMismatch,
-                    host.host + " is an MX of " + domain.domain + " but not in its MTA-STS policy",
-                    "the policy was not changed with the MX records",
-                    "add \"mx: " + host.host + "\" to the policy and change the id of the _mta-sts record"));
+    if (host.source != "MX") continue;
+    if (!policy.names(host.host)) {
+      out.push_back(dns_finding(
+          Failure::MtaStsMismatch,
+          host.host + " is an MX of " + domain.domain + " but not in its MTA-STS policy",
+          "the policy was not changed with the MX records",
+          "add \"mx: " + host.host + "\" to the policy and change the id of the _mta-sts record"));
+    } else if (const EndpointSeen* bad = unverified_mx(seen, host.host)) {
+      const bool enforced = domain.mta_sts == MtaStsState::Enforce;
+      out.push_back({enforced ? Severity::Fault : Severity::Warning,
+                     enforced ? Failure::MtaStsMismatch : Failure::None, Step::Tls,
+                     net::Endpoint{bad->ip, bad->port}.text() + " is the MX " + host.host + " of " +
+                         domain.domain +
+                         ", whose MTA-STS policy asks for TLS with a certificate for that name",
+                     "STARTTLS is missing, or the certificate does not verify",
+                     "give the host a certificate of a public authority for " + host.host});
+    }
   }
 }
 

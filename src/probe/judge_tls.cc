@@ -233,6 +233,24 @@ void EndpointJudge::dane() {
     add(Severity::Note, Failure::None, Step::Tls,
         where() + ": the certificate is one that its TLSA records name (DANE)");
   }
+  if (seen_.dane == DaneState::Bogus) {
+    fault(Failure::DnssecBogus, Step::Tls,
+          fmt::format("the TLSA records of _{}._tcp.{} do not validate", seen_.port, seen_.host),
+          "their signatures are expired or broken, or somebody changes the answer",
+          "senders that honour DANE hold their mail: repair the zone's signatures");
+  }
+  if (seen_.dane == DaneState::LookupFailed) {
+    add(Severity::Warning, Failure::None, Step::Tls,
+        fmt::format("DNS does not say whether _{}._tcp.{} has TLSA records", seen_.port, seen_.host),
+        "a name server that does not know the type, or does not answer",
+        "senders that honour DANE hold their mail: let the name servers answer");
+  }
+  if (seen_.dane == DaneState::Unusable) {
+    add(Severity::Warning, Failure::None, Step::Tls,
+        "there are TLSA records, and none of a kind that mail can use",
+        "usages 0 and 1 do not count for mail (RFC 7672 §3.1.3)",
+        "publish \"3 1 1\", the SHA-256 of the public key");
+  }
   if (seen_.dane == DaneState::NotSecure) {
     add(Severity::Note, Failure::None, Step::Tls,
         "there are TLSA records, but without DNSSEC: they do not count",

@@ -9,18 +9,6 @@
 
 namespace postern::probe {
 
-/// A policy file (RFC 8461 §3.2).
-struct MtaStsPolicy {
-  MtaStsState mode = MtaStsState::None;  ///< Enforce, Testing or Off ("none")
-  std::vector<std::string> mx;           ///< patterns, lower case
-  long max_age = 0;                      ///< seconds
-};
-/// Errors: Malformed, with the reason.
-[[nodiscard]] Result<MtaStsPolicy> parse_mta_sts_policy(std::string_view text);
-
-/// Whether one of these TXT records announces MTA-STS: "v=STSv1; id=...;" (RFC 8461 §3.1).
-[[nodiscard]] bool announces_mta_sts(const std::vector<std::string>& txt_rdata);
-
 /// Looks for the record and, where there is one, fetches and reads the policy over verified HTTPS; fills the
 /// mta_sts fields of `seen`.
 void look_at_mta_sts(DomainSeen& seen, const NameOptions& names, const Handshaker& tls, SteadyTime deadline);

@@ -28,6 +28,7 @@ dns::LookupOptions lookup_options(const NameOptions& options, bool validate, Ste
   const auto left = std::chrono::duration_cast<milliseconds>(deadline - now());
   return {.servers = options.resolvers,
           .validate = validate,
+          .trust_anchor = options.trust_anchor,
           .timeout = std::clamp(left, milliseconds{1}, kLookupWait)};
 }
 
@@ -166,31 +167,54 @@ DnssecState dnssec_state(const std::string& name, const NameOptions& options, St
       answer->outcome == dns::LookupOutcome::Found || answer->outcome == dns::LookupOutcome::NoData;
   if (answered) return answer->secure ? DnssecState::Secure : DnssecState::Insecure;
   if (answer->outcome != dns::LookupOutcome::Bogus) return DnssecState::Unknown;
-  // A resolver that drops signatures makes everything bogus, the root too.
+  // A resolver that drops signatures makes everything bogus, the root too; where trust begins elsewhere it says nothing.
+  if (!options.trust_anchor.empty()) {
+    error = answer->error;
+    return DnssecState::Bogus;
+  }
   const auto root = dns::lookup(".", dns::RecordType::Dnskey, lookup_options(options, true, deadline));
   if (!root || !root->secure) return DnssecState::ResolverStrips;
   error = answer->error;
   return DnssecState::Bogus;
 }
 
-DaneState check_dane(const std::string& host, std::uint16_t port, const std::vector<CertificateSeen>& chain,
-                     const NameOptions& options, SteadyTime deadline) {
-  const std::string name = '_' + std::to_string(port) + "._tcp." + host;
-  const auto answer = dns::lookup(name, dns::RecordType::Tlsa, lookup_options(options, true, deadline));
-  if (!answer) return DaneState::LookupFailed;
-  if (answer->outcome == dns::LookupOutcome::NoSuchName || answer->outcome == dns::LookupOutcome::NoData) {
-    return DaneState::NoRecords;
-  }
-  if (answer->outcome != dns::LookupOutcome::Found) return DaneState::LookupFailed;
-  if (!answer->secure) return DaneState::NotSecure;
+namespace {
+
+DaneState match(const std::vector<std::string>& records, const TlsSeen& tls) {
   bool usable = false;
-  for (const std::string& record : answer->records) {
-    const std::optional<TlsaRecord> tlsa = tlsa_from_rdata(record);
-    if (!tlsa || tlsa->usage < 2 || tlsa->usage > 3 || tlsa->selector > 1 || tlsa->matching > 2) continue;
+  for (const std::string& record : records) {
+    const std::optional<net::TlsaRecord> tlsa = dns::tlsa_from_rdata(record);
+    if (!tlsa || !tlsa->usable()) continue;
     usable = true;
-    if (tlsa_matches(*tlsa, chain)) return DaneState::Matches;
+    constexpr int kTrustAnchor = 2;
+    const bool good_leaf = tls.name_matches && !tls.expired && !tls.not_yet_valid;
+    if (tlsa_matches(*tlsa, tls.chain) && (tlsa->usage != kTrustAnchor || good_leaf))
+      return DaneState::Matches;
   }
   return usable ? DaneState::Mismatch : DaneState::Unusable;
+}
+
+}  // namespace
+
+DaneState check_dane(const std::string& host, std::uint16_t port, const TlsSeen& tls,
+                     const NameOptions& options, SteadyTime deadline) {
+  std::vector<std::string> bases{host};
+  const auto address = dns::lookup(host, dns::RecordType::A, lookup_options(options, true, deadline));
+  if (address && address->secure && address->canonical != host && !address->canonical.empty())
+    bases.insert(bases.begin(), address->canonical);
+  DaneState state = DaneState::NoRecords;
+  for (const std::string& base : bases) {
+    const std::string name = '_' + std::to_string(port) + "._tcp." + base;
+    const auto answer = dns::lookup(name, dns::RecordType::Tlsa, lookup_options(options, true, deadline));
+    if (!answer) return DaneState::LookupFailed;
+    if (answer->outcome == dns::LookupOutcome::NoSuchName || answer->outcome == dns::LookupOutcome::NoData)
+      continue;
+    if (answer->outcome == dns::LookupOutcome::Bogus) return DaneState::Bogus;
+    if (answer->outcome != dns::LookupOutcome::Found) return DaneState::LookupFailed;
+    if (answer->secure) return match(answer->records, tls);
+    state = DaneState::NotSecure;
+  }
+  return state;
 }
 
 DomainSeen find_hosts(const std::string& domain, const NameOptions& options, SteadyTime deadline) {
@@ -244,13 +268,6 @@ std::vector<SrvTarget> srv_from_rdata(const std::vector<std::string>& records) {
     return a.priority != b.priority ? a.priority < b.priority : a.weight > b.weight;
   });
   return out;
-}
-
-std::optional<TlsaRecord> tlsa_from_rdata(const std::string& record) {
-  constexpr std::size_t kFixed = 3;
-  if (record.size() <= kFixed) return std::nullopt;
-  return TlsaRecord{static_cast<unsigned char>(record[0]), static_cast<unsigned char>(record[1]),
-                    static_cast<unsigned char>(record[2]), record.substr(kFixed)};
 }
 
 }  // namespace postern::probe

@@ -13,6 +13,7 @@ enum class Family { Any, V4, V6 };
 struct NameOptions {
   std::vector<std::string> resolvers;  ///< ask these instead of what the system would
   Family family = Family::Any;
+  std::string trust_anchor;  ///< file with the keys that DNSSEC begins with; empty: those of the root
 };
 
 /// The addresses of `name`, as a program on this machine gets them (hosts file and all), or from
@@ -24,10 +25,10 @@ struct NameOptions {
 [[nodiscard]] DnssecState dnssec_state(const std::string& name, const NameOptions& options,
                                        SteadyTime deadline, std::string& error);
 
-/// The TLSA records of _port._tcp.host, matched against the chain that was seen (RFC 7672).
-[[nodiscard]] DaneState check_dane(const std::string& host, std::uint16_t port,
-                                   const std::vector<CertificateSeen>& chain, const NameOptions& options,
-                                   SteadyTime deadline);
+/// The TLSA records of _port._tcp.host, or of what the host is an alias of, matched against what the handshake
+/// showed (RFC 7672 §2.2.3, §3.1): the leaf alone with DANE-EE, name and dates as well with DANE-TA.
+[[nodiscard]] DaneState check_dane(const std::string& host, std::uint16_t port, const TlsSeen& tls,
+                                   const NameOptions& options, SteadyTime deadline);
 
 /// The mail hosts of a domain: SRV for submission (RFC 6186, RFC 8314) and MX.
 [[nodiscard]] DomainSeen find_hosts(const std::string& domain, const NameOptions& options,
@@ -41,7 +42,5 @@ struct SrvTarget {
   std::string host;
 };
 [[nodiscard]] std::vector<SrvTarget> srv_from_rdata(const std::vector<std::string>& records);
-/// TLSA rdata (RFC 6698 §2.1). Nothing when it is too short.
-[[nodiscard]] std::optional<TlsaRecord> tlsa_from_rdata(const std::string& record);
 
 }  // namespace postern::probe

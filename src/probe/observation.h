@@ -100,13 +100,6 @@ struct CertificateSeen {
 
 enum class TlsOutcome { NotTried, Done, PeerSpokeClear, Alert, Closed, Reset, Timeout, Failed };
 
-struct TlsaRecord {
-  int usage = 0;
-  int selector = 0;
-  int matching = 0;
-  std::string data;  ///< octets
-};
-
 struct TlsSeen {
   TlsOutcome outcome = TlsOutcome::NotTried;
   std::string error;  ///< in words
@@ -149,7 +142,7 @@ struct MessageSeen {
 };
 
 /// DANE for one host and port (RFC 6698, RFC 7672).
-enum class DaneState { NotChecked, NoRecords, NotSecure, Matches, Mismatch, Unusable, LookupFailed };
+enum class DaneState { NotChecked, NoRecords, NotSecure, Matches, Mismatch, Unusable, LookupFailed, Bogus };
 
 /// Everything about one address and port.
 struct EndpointSeen {

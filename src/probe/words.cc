@@ -127,6 +127,8 @@ const char* to_string(DaneState state) {
       return "unusable";
     case DaneState::LookupFailed:
       return "lookup-failed";
+    case DaneState::Bogus:
+      return "bogus";
   }
   return "unknown";
 }

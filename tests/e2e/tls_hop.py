@@ -54,8 +54,8 @@ class TlsHop(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, address, context):
-        self.context = context
+    def __init__(self, address, context, login=""):
+        self.context, self.login = context, login  # a line of EHLO's reply under TLS
         self.mails = []
         super().__init__(address, self.Session)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -82,7 +82,7 @@ class TlsHop(socketserver.ThreadingTCPServer):
                 while line := self.file.readline():
                     verb = line[:4].upper()
                     if verb == b"EHLO":
-                        self.say("250-hop.test\r\n250-PIPELINING\r\n250 8BITMIME" if tls or not context
+                        self.say(f"250-hop.test\r\n{self.server.login}250-PIPELINING\r\n250 8BITMIME" if tls or not context
                                  else "250-hop.test\r\n250-PIPELINING\r\n250-STARTTLS\r\n250 8BITMIME")
                     elif verb == b"STAR":
                         self.say("220 go")

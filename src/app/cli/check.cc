@@ -29,6 +29,7 @@ struct Arguments {
   std::vector<std::uint16_t> ports;
   std::vector<std::string> addresses;
   std::vector<std::string> resolvers;
+  std::string trust_anchor;
   bool v4 = false;
   bool v6 = false;
   int timeout = 30;
@@ -167,6 +168,7 @@ Result<Prepared> prepare(const Arguments& arguments) {
     out.target.addresses.push_back(ip);
   }
   out.names.resolvers = arguments.resolvers;
+  out.names.trust_anchor = arguments.trust_anchor;
   if (arguments.v4) out.names.family = probe::Family::V4;
   if (arguments.v6) out.names.family = probe::Family::V6;
   POSTERN_CHECK(check_address(arguments.send_to, "--send-to"));
@@ -270,6 +272,10 @@ void add_check_commands(CLI::App& app, Context& context) {
       ->delimiter(',');
   check_command->add_option("--resolver", a.resolvers, "Ask this DNS server, as 9.9.9.9 or 127.0.0.1:5353")
       ->delimiter(',');
+  check_command
+      ->add_option("--trust-anchor", a.trust_anchor,
+                   "File with the keys that DNSSEC begins with; default: the root's")
+      ->check(CLI::ExistingFile);
   CLI::Option* v4 = check_command->add_flag("-4", a.v4, "IPv4 only");
   check_command->add_flag("-6", a.v6, "IPv6 only")->excludes(v4);
   check_command->add_option("--timeout", a.timeout, "Seconds for the whole check")
