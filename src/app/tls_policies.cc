@@ -4,8 +4,6 @@
 #include "app/server.h"
 #include "base/log.h"
 
-#include <filesystem>
-
 namespace postern::app {
 namespace {
 
@@ -67,23 +65,24 @@ Result<std::unique_ptr<net::HttpClient>> policy_client(const config::Config& con
       lookup);
 }
 
-Result<std::unique_ptr<tlspolicy::MtaSts>> open_mta_sts(const config::Config& config, net::HttpClient& http,
+std::string sts_cache_path(const config::Config& config) { return config.data_dir + "/tls.db"; }
+
+Result<std::unique_ptr<tlspolicy::MtaSts>> open_mta_sts(const config::Config& config,
+                                                        const std::string& cache, net::HttpClient& http,
                                                         const Clock& clock) {
   if (!config.tls_policies.mta_sts) return std::unique_ptr<tlspolicy::MtaSts>();
-  const std::string path = config.data_dir + "/tls.db";
-  const bool there = std::filesystem::is_directory(config.data_dir);
-  POSTERN_TRY(std::unique_ptr<tlspolicy::StsCache> cache,
-              tlspolicy::StsCache::open(there ? path : ":memory:"));
+  POSTERN_TRY(std::unique_ptr<tlspolicy::StsCache> opened, tlspolicy::StsCache::open(cache));
   const auto get = [&http](net::Loop& loop, net::HttpRequest request, SteadyTime deadline) {
     return http.fetch(loop, std::move(request), deadline);
   };
-  return std::make_unique<tlspolicy::MtaSts>(std::move(cache), get, clock);
+  return std::make_unique<tlspolicy::MtaSts>(std::move(opened), get, clock);
 }
 
 Result<> build_tls_policies(Parts& parts) {
   for (const auto& worker : parts.workers) parts.policy_lookup.add(worker->loop, *worker->resolver);
   POSTERN_TRY(parts.policy_http, policy_client(parts.config, parts.policy_lookup));
-  POSTERN_TRY(parts.mta_sts, open_mta_sts(parts.config, *parts.policy_http, parts.clock));
+  POSTERN_TRY(parts.mta_sts,
+              open_mta_sts(parts.config, sts_cache_path(parts.config), *parts.policy_http, parts.clock));
   const std::string& contact = parts.config.tls_policies.report_contact;
   if (!contact.empty() && contact.find('@') == std::string::npos)
     return fail(Errc::Malformed, "tls_policies.report_contact is not an address: " + contact);

@@ -21,9 +21,12 @@ struct Parts;
 [[nodiscard]] Result<std::unique_ptr<net::HttpClient>> policy_client(const config::Config& config,
                                                                      net::AddressLookup& lookup);
 
-/// MTA-STS with the policies that are in the data directory; without a data directory they are only remembered.
-/// nullptr: the configuration wants none. Errors: as StsCache::open().
+/// Where a server keeps MTA-STS policies.
+[[nodiscard]] std::string sts_cache_path(const config::Config& config);
+/// MTA-STS with the policies that are in the file `cache`. nullptr: the configuration wants none. Errors: as
+/// StsCache::open().
 [[nodiscard]] Result<std::unique_ptr<tlspolicy::MtaSts>> open_mta_sts(const config::Config& config,
+                                                                      const std::string& cache,
                                                                       net::HttpClient& http,
                                                                       const Clock& clock);
 

@@ -95,6 +95,16 @@ class ClientTlsTest : public ::testing::Test {
   std::string transcript_;
 };
 
+/// The first certificate of a PEM file in DER.
+std::string der_of(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::string text;
+  std::getline(in, line);
+  while (std::getline(in, line) && !line.starts_with("-----END")) text += line;
+  return *base64_decode(text);
+}
+
 TEST_F(ClientTlsTest, OpportunisticTakesAnyCertificateAndSaysEhloAgain) {
   converse(manners(TlsPolicy::Opportunistic), "other.name.test");
   EXPECT_TRUE(delivered_) << failure_.text;
@@ -195,6 +205,41 @@ TEST_F(ClientTlsTest, PasswordNeverLeavesWithoutVerifiedTls) {
   converse(careless);
   EXPECT_FALSE(opened_);
   EXPECT_THAT(transcript_, Not(HasSubstr("AUTH")));
+}
+
+/// What a TLSA record of the whole certificate makes of a host that is asked for by `host`.
+class ClientDaneTest : public ClientTlsTest {
+ protected:
+  void converse_by(int usage, const std::string& file, const std::string& host) {
+    Manners by_dane;
+    by_dane.tls = TlsPolicy::Required;
+    by_dane.tls_client = *net::TlsClient::create({.verify = net::TlsClient::Verify::Dane, .ca_file = ""});
+    by_dane.tls_peer = net::TlsPeer{host, {}, {{usage, 0, 0, der_of(directory_ + file)}}};
+    converse(by_dane, host);
+  }
+};
+
+TEST_F(ClientDaneTest, AnEndEntityRecordLooksAtNoName) {
+  converse_by(3, "/cert.pem", "other.name.test");
+  EXPECT_TRUE(saw_tls_) << transcript_;
+  EXPECT_THAT(transcript_, HasSubstr("MAIL FROM"));
+}
+
+TEST_F(ClientDaneTest, ATrustAnchorRecordNeedsTheName) {
+  converse_by(2, "/ca.pem", "mx.test");
+  EXPECT_THAT(transcript_, HasSubstr("MAIL FROM"));
+  converse_by(2, "/ca.pem", "other.name.test");
+  EXPECT_THAT(transcript_, Not(HasSubstr("MAIL FROM")));
+}
+
+TEST_F(ClientDaneTest, AnotherCertificateGetsNoMail) {
+  converse_by(3, "/ca.pem", "mx.test");
+  EXPECT_THAT(transcript_, Not(HasSubstr("MAIL FROM")));
+}
+
+TEST_F(ClientDaneTest, WithoutUsableRecordNothingIsTrusted) {
+  converse_by(1, "/cert.pem", "mx.test");
+  EXPECT_THAT(transcript_, Not(HasSubstr("MAIL FROM")));
 }
 
 }  // namespace

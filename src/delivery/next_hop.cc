@@ -61,8 +61,9 @@ net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choi
   const std::string hosts = hop->hosts.site();
   hop->site = hosts + egress_of(choice) + (choice.tls ? " " + choice.name : "");
   if (!kept) hop->site += " waived";
-  // A connection that came about by one domain's policy must not carry another domain's mail.
-  if (!hop->tls.domain.empty()) hop->site += " for " + hop->tls.domain;
+  // A connection that came about by one domain's policy must not carry another domain's mail, nor that of the same
+  // domain when it has changed its mind.
+  hop->site += hop->tls.key();
   hop->budget = hop->courtesy->name.empty() ? hosts : "provider " + hop->courtesy->name;
   hop->budget += egress_of(choice);
   if (hop->exists()) {

@@ -85,6 +85,14 @@ Result<std::optional<TlsDecision>> by_mta_sts(const Map& map, const NextHop& hop
 
 }  // namespace
 
+std::string DestinationTls::key() const {
+  if (domain.empty()) return {};
+  std::string out = " for " + domain;
+  if (dane) out += " dnssec";
+  if (sts_policy() != nullptr) out += " sts " + std::to_string(std::hash<std::string>{}(sts->text));
+  return out;
+}
+
 DomainWishes wishes_of_message(std::string_view content) {
   const std::size_t end = content.find("\r\n\r\n");
   if (end == std::string_view::npos) return DomainWishes::Kept;

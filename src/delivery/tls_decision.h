@@ -29,6 +29,8 @@ struct DestinationTls {
       sts;                ///< with a policy that is enforced or tested, or a problem
   bool reported = false;  ///< it wants to hear how sessions went (RFC 8460)
 
+  /// The same for wishes that are the same: what connections by them must not be mixed up with others'. "": none.
+  [[nodiscard]] std::string key() const;
   /// The MTA-STS policy that is enforced or tested; nullptr: none.
   [[nodiscard]] const tlspolicy::StsPolicy* sts_policy() const {
     return sts && sts->policy && sts->policy->mode != tlspolicy::StsPolicy::Mode::None ? &*sts->policy

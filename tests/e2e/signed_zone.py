@@ -1,8 +1,7 @@
 """DNS zones signed by ldns and served by NSD on loopback, with everything that can be wrong about signatures."""
 
-import os
-import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -83,6 +82,16 @@ class SignedDns:
                 return udp.recv(512)
             except OSError:
                 return None
+
+    def change(self, zone, before, after):
+        """Another line in an unsigned zone, with a serial that NSD takes for newer."""
+        path = self.directory / f"{zone}.zone"
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after).replace("hostmaster 1 ", "hostmaster 2 "))
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: " 2 3600 " in subprocess.run(["drill", "-p", str(self.port), "@127.0.0.1", "SOA", zone],
+                                                        capture_output=True, text=True).stdout, "NSD to serve the change")
 
     @property
     def settings(self):

@@ -1,6 +1,7 @@
 """DANE towards mail hosts (RFC 7672), with a zone signed by ldns and served by NSD: what is signed, expired, forged,
 mismatching or unsigned decides who gets mail, and how trace and explain say it."""
 
+import hashlib
 import smtplib
 import ssl
 
@@ -36,7 +37,7 @@ def world(tmp_path_factory):
     secured = authority.issue("mx", "mx.secure.test", "ta-by-domain.secure.test")
     port, tls_at, clear_at = free_port(), private_address(), private_address()
     hop, clear = TlsHop((tls_at, port), secured), TlsHop((clear_at, port), None)
-    good, other = authority.spki_sha256("mx"), "00" * 32
+    good, strong, other = authority.spki_sha256("mx"), authority.spki_sha256("mx", hashlib.sha512), "00" * 32
     tlsa = f"_{port}._tcp"
     dns = SignedDns(directory / "dns", [
         Zone("secure.test", [
@@ -52,6 +53,11 @@ def world(tmp_path_factory):
             "unusable MX 10 mx-pkix", f"mx-pkix A {tls_at}", f"{tlsa}.mx-pkix TLSA 0 0 1 {other}",
             "unusable-clear MX 10 mx-pkix-clear", f"mx-pkix-clear A {clear_at}", f"{tlsa}.mx-pkix-clear TLSA 1 1 1 {good}",
             "stripped MX 10 mx-stripped", f"mx-stripped A {clear_at}", f"{tlsa}.mx-stripped TLSA 3 1 1 {good}",
+            # RFC 7671 §9: of two digests the stronger counts.
+            "agile MX 10 mx-agile", f"mx-agile A {tls_at}", f"{tlsa}.mx-agile TLSA 3 1 1 {other}", f"{tlsa}.mx-agile TLSA 3 1 2 {strong}",
+            "stale MX 10 mx-stale", f"mx-stale A {tls_at}", f"{tlsa}.mx-stale TLSA 3 1 1 {good}", f"{tlsa}.mx-stale TLSA 3 1 2 {other * 2}",
+            # During a key roll-over there are two records, one of which fits.
+            "roll MX 10 mx-roll", f"mx-roll A {tls_at}", f"{tlsa}.mx-roll TLSA 3 1 1 {good}", f"{tlsa}.mx-roll TLSA 3 1 1 {other}",
             "none MX 10 mx-none", f"mx-none A {clear_at}",
             "alias MX 10 mx-alias", "mx-alias CNAME mx-ee",
             "alias-out MX 10 mx-alias-out", "mx-alias-out CNAME host.plain.test.", f"{tlsa}.mx-alias-out TLSA 3 1 1 {other}",
@@ -80,6 +86,8 @@ DELIVERED = {
     "ta.secure.test": "verified by dane-ta (dane)",
     "ta-by-domain.secure.test": "verified by dane-ta (dane)",
     "unusable.secure.test": "unverified (dane, no usable TLSA record)",
+    "agile.secure.test": "verified by dane-ee (dane)",
+    "roll.secure.test": "verified by dane-ee (dane)",
     "none.secure.test": "cleartext (delivery.tls)",
     "alias.secure.test": "verified by dane-ee (dane)",
     "plain.test": "cleartext (delivery.tls)",
@@ -88,6 +96,7 @@ DELIVERED = {
 DEFERRED = {
     "mismatch.secure.test": "TLS: certificate",
     "ta-wrong-name.secure.test": "TLS: certificate",
+    "stale.secure.test": "TLS: certificate",
     "unusable-clear.secure.test": "does not offer STARTTLS",
     "stripped.secure.test": "does not offer STARTTLS",
     "alias-out.secure.test": "does not offer STARTTLS",  # its own name is signed and has TLSA: TLS or nothing

@@ -37,11 +37,11 @@ class Authority:
         context.sni_callback = lambda connection, asked, _: setattr(connection, "asked_for", asked)
         return context
 
-    def spki_sha256(self, name):
-        """What a TLSA record 3 1 1 holds."""
+    def spki_sha256(self, name, algorithm=hashlib.sha256):
+        """What a TLSA record 3 1 1 holds, or 3 1 2 with hashlib.sha512."""
         public = openssl("x509", "-in", self.directory / f"{name}.pem", "-pubkey", "-noout")
         der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=public, check=True, capture_output=True).stdout
-        return hashlib.sha256(der).hexdigest()
+        return algorithm(der).hexdigest()
 
     def ca_sha256(self):
         """What a TLSA record 2 0 1 holds."""

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <filesystem>
 #include <iostream>
 #include <random>
 
@@ -212,7 +213,10 @@ Result<> explain(const Context& context, const Arguments& arguments) {
   dns::ResolverLookup lookup;
   lookup.add(loop, *resolver);
   POSTERN_TRY(const auto http, policy_client(config, lookup));
-  POSTERN_TRY(const auto mta_sts, open_mta_sts(config, *http, clock));
+  // A file that the server will own is not made here, by whoever this is.
+  const std::string cache = sts_cache_path(config);
+  POSTERN_TRY(const auto mta_sts,
+              open_mta_sts(config, std::filesystem::exists(cache) ? cache : ":memory:", *http, clock));
   loop.spawn(explain_route(map, config, *resolver, mta_sts.get(), arguments, std::move(domain), out, loop));
   loop.run();
   out.print(context.json);
