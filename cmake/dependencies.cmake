@@ -29,6 +29,7 @@ pkg_check_modules(crypt REQUIRED IMPORTED_TARGET libcrypt)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(fmt REQUIRED IMPORTED_TARGET fmt)
 pkg_check_modules(idn2 REQUIRED IMPORTED_TARGET libidn2)
+find_library(POSTERN_UNISTRING_LIBRARY unistring REQUIRED)  # has no .pc file
 pkg_check_modules(idn REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(ldap REQUIRED IMPORTED_TARGET ldap)
 set(Boost_NO_WARN_NEW_VERSIONS ON)

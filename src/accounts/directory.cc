@@ -3,6 +3,7 @@
 #include "accounts/password.h"
 #include "accounts/sender_rights.h"
 #include "dkim/key.h"
+#include "mail/idna.h"
 
 #include <sodium.h>
 
@@ -39,7 +40,10 @@ Result<std::string> hash_new_password(const std::string& password) {
   constexpr std::size_t kMostOctets = 255;  // RFC 4616 §2
   if (password.size() > kMostOctets || password.find('\0') != std::string::npos)
     return fail(Errc::Malformed, "a password has at most 255 octets, and none of them is NUL");
-  return hash_password(sasl::saslprep(password));
+  const Result<std::string> prepared = sasl::saslprep(password);
+  if (!prepared)
+    return fail(Errc::Malformed, "no client could log in with this password: " + prepared.error().detail);
+  return hash_password(*prepared);
 }
 
 Result<ServerSecret> load_secret(store::Database& database) {
@@ -134,7 +138,8 @@ bool Directory::may_send_as(const Account& account, const mail::Mailbox& mailbox
 
 std::optional<Domain> Directory::domain(std::string_view name) {
   const Result<std::shared_ptr<const Snapshot>> snapshot = current();
-  const Domain* found = snapshot ? (*snapshot)->domain(lower(name)) : nullptr;
+  const Result<std::string> normal = mail::to_ascii(name);
+  const Domain* found = snapshot && normal ? (*snapshot)->domain(*normal) : nullptr;
   if (found == nullptr) return std::nullopt;
   return *found;
 }
@@ -162,10 +167,10 @@ Result<std::vector<Domain>> Directory::domains() {
 Result<std::vector<AppPassword>> Directory::app_passwords(const std::string& account) {
   POSTERN_TRY(const auto snapshot, current());
   std::vector<AppPassword> all;
-  if (!account.empty() && snapshot->account(lower(account)) == nullptr)
+  if (!account.empty() && snapshot->account(normal_login(account)) == nullptr)
     return fail(Errc::NotFound, "no account " + account);
   for (const Account& owner : snapshot->accounts()) {
-    if (!account.empty() && owner.address != lower(account)) continue;
+    if (!account.empty() && owner.address != normal_login(account)) continue;
     for (const StoredAppPassword* stored : snapshot->app_passwords_of(owner.id)) all.push_back(stored->shown);
   }
   return all;
@@ -324,7 +329,9 @@ Result<> Directory::remove_app_password(const std::string& account, const std::s
 }
 
 Result<> Directory::add_domain(const Domain& domain) {
-  const std::string name = lower(domain.name);
+  const Result<std::string> normal = mail::to_ascii(domain.name);
+  if (!normal) return fail(Errc::Malformed, "not a domain: " + domain.name);
+  const std::string& name = *normal;
   if (name.find('.') == std::string::npos || name.find('@') != std::string::npos ||
       !normal_address("a@" + name)) {
     return fail(Errc::Malformed, "not a domain: " + domain.name);
@@ -335,7 +342,8 @@ Result<> Directory::add_domain(const Domain& domain) {
 }
 
 Result<> Directory::remove_domain(const std::string& name) {
-  return change("DELETE FROM domains WHERE name=?", {lower(name)}, "no domain " + name);
+  const Result<std::string> normal = mail::to_ascii(name);
+  return change("DELETE FROM domains WHERE name=?", {normal ? *normal : lower(name)}, "no domain " + name);
 }
 
 }  // namespace postern::accounts

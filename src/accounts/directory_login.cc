@@ -11,13 +11,18 @@ namespace {
 /// What stands in place of a hash when a back end knows the password: no password matches it.
 constexpr const char* kAskBackend = "!";
 
-/// A login name as accounts are stored (RFC 4954 §4: SASLprep).
-std::string login_name(std::string_view typed) { return lower(sasl::saslprep(typed)); }
-
-/// RFC 4616 §2: what is kept was prepared; hashes from elsewhere may not have been.
+/// RFC 4616 §2: what we keep was prepared, so what cannot be prepared never matches it. Hashes from elsewhere may be of
+/// anything.
 bool matches_in_some_form(const std::string& password, const std::string& hash) {
-  const std::string prepared = sasl::saslprep(password);
-  return password_matches(prepared, hash) || (prepared != password && password_matches(password, hash));
+  const Result<std::string> prepared = sasl::saslprep(password);
+  if (!prepared) return password_matches(password, hash);
+  return password_matches(*prepared, hash) || (*prepared != password && password_matches(password, hash));
+}
+
+/// As passwords are kept. Errors: Malformed: it cannot be prepared. Unavailable: no memory for it.
+Result<std::string> prepared_hash(const std::string& password) {
+  POSTERN_TRY(const std::string prepared, sasl::saslprep(password));
+  return hash_password(prepared);
 }
 
 /// Logins wait in turns between these.
@@ -28,7 +33,7 @@ std::string lane_of(const net::IpAddress& client) { return client.network(32, 64
 net::Task<Result<Account>> Directory::authenticate(net::Loop& loop, std::string name, std::string password,
                                                    net::IpAddress client) {
   POSTERN_CO_TRY(const auto snapshot, current());
-  name = login_name(name);
+  name = normal_login(name);
   const StoredAccount* found = snapshot->account(name);
   if (looks_like_app_password(password)) {
     const StoredAppPassword* used = snapshot->app_password_by_digest(secret_.app_password_digest(password));
@@ -74,10 +79,9 @@ void Directory::upgrade(const StoredAccount& stored, const std::string& password
   const bool hash_is_old = is_outdated(stored.hash);
   const bool scram_is_missing = options_.scram && !stored.scram;
   if (stored.account.suspended || (!hash_is_old && !scram_is_missing)) return;
-  const Result<std::string> hash =
-      hash_is_old ? hash_password(sasl::saslprep(password)) : Result<std::string>(stored.hash);
+  const Result<std::string> hash = hash_is_old ? prepared_hash(password) : Result<std::string>(stored.hash);
   const Result<std::string> scram = scram_form(stored.account.address, password);
-  if (!hash || !scram) return;  // no memory now: at the next login
+  if (!hash || !scram) return;  // no memory now: at the next login; or it stays as it was imported
   // Only what was checked is replaced: a password that was changed meanwhile stays changed.
   const Result<> done = change("UPDATE accounts SET hash=?3, scram=?4 WHERE address=?1 AND hash=?2",
                                {stored.account.address, stored.hash, *hash, *scram}, "");
@@ -112,7 +116,7 @@ net::Task<Result<Account>> Directory::ask_backend(net::Loop& loop, std::string n
 }
 
 sasl::ScramSecrets Directory::scram_secrets(std::string_view name) {
-  const std::string normal = login_name(name);
+  const std::string normal = normal_login(name);
   sasl::ScramSecrets secrets{secret_.scram_salt(normal), kScramIterations, {}};
   const Result<std::shared_ptr<const Snapshot>> snapshot = current();
   const StoredAccount* stored = snapshot ? (*snapshot)->account(normal) : nullptr;
@@ -127,7 +131,7 @@ sasl::ScramSecrets Directory::scram_secrets(std::string_view name) {
 Result<Account> Directory::login_by_scram(std::string_view name, const sasl::ScramKeys& proven,
                                           const net::IpAddress& client) {
   POSTERN_TRY(const auto snapshot, current());
-  const StoredAccount* stored = snapshot->account(login_name(name));
+  const StoredAccount* stored = snapshot->account(normal_login(name));
   if (stored == nullptr) return fail(Errc::Denied, "unknown account");
   if (stored->scram == proven) return as_account(*stored);
   for (const StoredAppPassword* one : snapshot->app_passwords_of(stored->account.id)) {
@@ -138,7 +142,7 @@ Result<Account> Directory::login_by_scram(std::string_view name, const sasl::Scr
 
 Result<Account> Directory::login_by_name(std::string_view name) {
   POSTERN_TRY(const auto snapshot, current());
-  const StoredAccount* stored = snapshot->account(login_name(name));
+  const StoredAccount* stored = snapshot->account(normal_login(name));
   if (stored == nullptr) return fail(Errc::Denied, "unknown account");
   POSTERN_TRY(Account account, as_account(*stored));
   account.by_password = false;

@@ -42,8 +42,22 @@ TEST_F(LoginTest, NamesAndPasswordsMatchInTheirPreparedForm) {
   EXPECT_TRUE(login("alice@example.org", decomposed));
   EXPECT_TRUE(login("\xEF\xBD\x81lice@example.org", composed)) << "a full-width a";
   EXPECT_FALSE(login("alice\x07@example.org", composed));
+  for (const char* unusable : {"\x07", "gr\xFC\xDF", "\xC2\xAD", "\xD8\xA7\x31"}) {  // RFC 4013 §2.3, §2.4
+    const Result<> set = directory_->set_password("alice@example.org", unusable);
+    ASSERT_FALSE(set) << unusable;
+    EXPECT_EQ(set.error().code, Errc::Malformed);
+    EXPECT_FALSE(login("alice@example.org", unusable));
+  }
   EXPECT_EQ(directory_->set_password("alice@example.org", std::string(256, 'x')).error().code,
             Errc::Malformed);
+}
+
+TEST_F(LoginTest, AnImportedPasswordThatCannotBePreparedStaysAsItIs) {
+  ASSERT_TRUE(directory_->add_account("old@example.org", "{SSHA}FCQXB5Ort/SJXQ8kbPMNYp7qfaBzYWx0",
+                                      AccountClass::Person));
+  EXPECT_TRUE(login("old@example.org", "gr\xFC\xDF")) << "Latin-1, as an old client sends it";
+  EXPECT_TRUE(login("old@example.org", "gr\xFC\xDF"));
+  EXPECT_TRUE(directory_->scram_secrets("old@example.org").keys.empty());
 }
 
 TEST_F(LoginTest, AnUpgradeNeverBringsAnOldPasswordBack) {

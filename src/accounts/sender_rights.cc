@@ -45,21 +45,25 @@ Result<std::string> normal_pattern(std::string_view pattern) {
     return fail(Errc::Malformed,
                 "neither an address nor a pattern such as *@example.org: " + std::string(pattern));
   std::string_view domain = pattern.substr(at + 1);
-  if (domain.starts_with("*.")) domain.remove_prefix(2);
+  const bool below = domain.starts_with("*.");
+  if (below) domain.remove_prefix(2);
   if (domain.find('*') != std::string_view::npos || domain.find('.') == std::string_view::npos) {
     return fail(Errc::Malformed, std::string(pattern) +
                                      ": in the domain, * can only stand for what is below a domain, "
                                      "as in *@*.example.org");
   }
-  POSTERN_CHECK(normal_address(std::string(pattern.substr(0, at + 1)) + std::string(domain)));
-  return lower(pattern);
+  POSTERN_TRY(std::string normal,
+              normal_address(std::string(pattern.substr(0, at + 1)) + std::string(domain)));
+  if (below) normal.insert(normal.rfind('@') + 1, "*.");
+  return normal;
 }
 
 bool pattern_matches(std::string_view pattern, const mail::Mailbox& mailbox) {
   const std::size_t at = pattern.rfind('@');
-  if (at == std::string_view::npos || !domain_matches(pattern.substr(at + 1), lower(mailbox.domain)))
+  const Result<mail::Mailbox> sender = normal(mailbox);
+  if (at == std::string_view::npos || !sender || !domain_matches(pattern.substr(at + 1), sender->domain))
     return false;
-  const std::string local = lower(mailbox.local);
+  const std::string& local = sender->local;
   // text() quotes a local part that needs it, as the pattern is written.
   const auto written = [](const std::string& part) {
     const std::string text = mail::Mailbox{part, "x.example"}.text();

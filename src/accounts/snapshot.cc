@@ -170,12 +170,12 @@ const Domain* Snapshot::domain(const std::string& name) const {
 
 bool Snapshot::owns(AccountId id, const mail::Mailbox& mailbox) const {
   const StoredAccount* stored = account(id);
-  if (stored == nullptr) return false;
-  const std::string domain = lower(mailbox.domain);
-  const std::string local = lower(mailbox.local);
+  const Result<mail::Mailbox> sender = normal(mailbox);
+  if (stored == nullptr || !sender) return false;
   // text() quotes a local part that needs it, as the stored addresses are written.
-  const std::string full = mail::Mailbox{local, domain}.text();
-  const std::string untagged = mail::Mailbox{local.substr(0, local.find('+')), domain}.text();
+  const std::string full = sender->text();
+  const std::string untagged =
+      mail::Mailbox{sender->local.substr(0, sender->local.find('+')), sender->domain}.text();
   if (full == stored->account.address || untagged == stored->account.address) return true;
   const auto found = rights_.find(id);
   if (found == rights_.end()) return false;

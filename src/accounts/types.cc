@@ -1,6 +1,7 @@
 #include "accounts/types.h"
 
-#include "mail/address.h"
+#include "mail/idna.h"
+#include "sasl/scram_keys.h"
 
 namespace postern::accounts {
 
@@ -51,7 +52,20 @@ Result<std::string> normal_address(std::string_view address) {
   const Result<std::vector<mail::Mailbox>> boxes = mail::parse_address_list(address);
   if (!boxes || boxes->size() != 1 || boxes->front().text() != address)
     return fail(Errc::Malformed, "not a mail address: " + std::string(address));
-  return lower(address);
+  POSTERN_TRY(const mail::Mailbox mailbox, normal(boxes->front()));
+  return mailbox.text();
+}
+
+Result<mail::Mailbox> normal(const mail::Mailbox& mailbox) {
+  POSTERN_TRY(std::string domain, mail::to_ascii(mailbox.domain));
+  return mail::Mailbox{lower(mail::to_nfc(mailbox.local)), std::move(domain)};
+}
+
+std::string normal_login(std::string_view typed) {
+  const Result<std::string> prepared = sasl::saslprep(typed);
+  if (!prepared) return {};
+  const Result<std::string> address = normal_address(*prepared);
+  return address ? *address : lower(*prepared);
 }
 
 }  // namespace postern::accounts

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "mail/address.h"
 #include "net/network.h"
 
 #include <cstdint>
@@ -68,8 +69,13 @@ constexpr std::size_t kMaxAppPasswordName = 64;  // octets
 /// keys of an account share it (see docs/decisions/0010-scram-keys-beside-argon2.md).
 constexpr std::uint32_t kScramIterations = 32'768;
 
-/// `address` in lower case. Error: Malformed.
+/// One form for all spellings of an address: ASCII letters in lower case, the local part in normal form C, the domain with
+/// A-labels (RFC 5890 §2.3.2.1). Letters that only look alike stay different. Error: Malformed.
 [[nodiscard]] Result<std::string> normal_address(std::string_view address);
+/// The same of a mailbox that was parsed already. Error: Malformed, the domain's.
+[[nodiscard]] Result<mail::Mailbox> normal(const mail::Mailbox& mailbox);
+/// A name that somebody logs in with (RFC 4954 §4: SASLprep), as accounts are stored. Empty: no account has such a name.
+[[nodiscard]] std::string normal_login(std::string_view typed);
 /// ASCII letters in lower case.
 [[nodiscard]] std::string lower(std::string_view text);
 

@@ -2,8 +2,8 @@
 
 #include "delivery/map.h"
 #include "delivery/next_hop.h"
-#include "dns/idna.h"
 #include "mail/header.h"
+#include "mail/idna.h"
 #include "tlspolicy/dane.h"
 #include "tlspolicy/report_uris.h"
 
@@ -105,7 +105,7 @@ DomainWishes wishes_of_message(std::string_view content) {
 net::Task<DestinationTls> TlsPolicies::of_destination(std::string domain, const HostList& hosts,
                                                       std::optional<TlsPolicy> tls) {
   DestinationTls out;
-  const Result<std::string> name = dns::to_ascii(domain);
+  const Result<std::string> name = mail::to_ascii(domain);
   if (!name || domain.starts_with('[')) co_return out;
   const TlsPolicy configured = tls.value_or(map_.manners.tls);
   if (configured == TlsPolicy::None) co_return out;

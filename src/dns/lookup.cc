@@ -1,7 +1,7 @@
 #include "dns/lookup.h"
 
 #include "base/clock.h"
-#include "dns/idna.h"
+#include "mail/idna.h"
 #include "net/endpoint.h"
 
 #include <poll.h>
@@ -109,7 +109,7 @@ Lookup read(const Waiting& waiting) {
 Result<Lookup> lookup(const std::string& name, RecordType type, const LookupOptions& options) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + options.timeout;
   POSTERN_TRY(const Context ub, make_context(options));
-  const Result<std::string> ascii = to_ascii(name);
+  const Result<std::string> ascii = mail::to_ascii(name);
   Lookup out;
   if (!ascii || ascii->empty()) {
     out.outcome = LookupOutcome::NoSuchName;

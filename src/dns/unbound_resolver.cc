@@ -1,8 +1,8 @@
 #include "dns/unbound_resolver.h"
 
 #include "base/log.h"
-#include "dns/idna.h"
 #include "dns/rdata.h"
+#include "mail/idna.h"
 #include "net/readiness.h"
 
 #include <unbound.h>
@@ -171,7 +171,7 @@ std::string canonical_name(const ub_result& answer, const std::string& name) {
 
 /// The name to ask for.
 Result<std::string> query_name(const std::string& domain) {
-  Result<std::string> name = to_ascii(domain);
+  Result<std::string> name = mail::to_ascii(domain);
   if (!name || name->empty()) return fail(Errc::NotFound, "not a DNS name");
   return name;
 }

@@ -1,5 +1,6 @@
 #include "intake/fixups.h"
 
+#include "accounts/types.h"
 #include "mail/address.h"
 #include "mail/date.h"
 #include "mail/message_id.h"
@@ -24,7 +25,9 @@ void set_sender(mail::Header& header, const std::string& account) {
   const mail::HeaderField* from = header.find("From");
   if (from == nullptr) return;
   const Result<std::vector<mail::Mailbox>> authors = mail::parse_address_list(from->value());
-  const bool alone = authors && authors->size() == 1 && mail::same_name(authors->front().text(), account);
+  const bool one = authors && authors->size() == 1;
+  const Result<std::string> author = accounts::normal_address(one ? authors->front().text() : "");
+  const bool alone = author && *author == account;
   if (!alone) header.replace("Sender", "Sender: " + account + "\r\n");
 }
 

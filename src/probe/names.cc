@@ -1,8 +1,8 @@
 #include "probe/names.h"
 
-#include "dns/idna.h"
 #include "dns/lookup.h"
 #include "dns/rdata.h"
+#include "mail/idna.h"
 #include "probe/certificate.h"
 
 #include <netdb.h>
@@ -137,7 +137,7 @@ DnsSeen resolve(const std::string& name, const NameOptions& options, SteadyTime 
     return seen;
   }
   const SteadyTime until = std::min(deadline, start + kLookupWait);
-  const Result<std::string> ascii = dns::to_ascii(name);
+  const Result<std::string> ascii = mail::to_ascii(name);
   if (!ascii || ascii->empty()) {
     seen.outcome = DnsOutcome::NoSuchName;
     seen.error = "not a DNS name";

@@ -109,7 +109,10 @@ Step Scram::on_client_first(std::string_view message) {
   if (!name || !client_nonce || !is_nonce(*client_nonce)) return Failed{};
   const std::optional<std::string> decoded = decode_saslname(*name);
   if (!decoded) return Failed{};
-  authcid_ = saslprep(*decoded);
+  // RFC 5802 §5.1: a name that cannot be prepared ends the exchange.
+  const Result<std::string> prepared = saslprep(*decoded);
+  if (!prepared) return Failed{};
+  authcid_ = *prepared;
   if (authcid_.size() > kMaxName) return Failed{};  // some characters become several
   authzid_ = header->authzid;
   channel_ = base64_encode(std::string(header->text) + *data);

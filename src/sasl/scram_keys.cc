@@ -22,7 +22,7 @@ bool hmac(const ScramKeys::Digest& key, std::string_view text, ScramKeys::Digest
 
 Result<ScramKeys> derive_scram_keys(std::string_view password, std::string_view salt,
                                     std::uint32_t iterations) {
-  const std::string prepared = saslprep(password);
+  POSTERN_TRY(const std::string prepared, saslprep(password));
   ScramKeys::Digest salted{};
   ScramKeys::Digest client_key{};
   ScramKeys keys;
@@ -38,15 +38,19 @@ Result<ScramKeys> derive_scram_keys(std::string_view password, std::string_view 
   return keys;
 }
 
-std::string saslprep(std::string_view text) {
+Result<std::string> saslprep(std::string_view text) {
   const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  if (ascii || text.find('\0') != std::string_view::npos) return std::string(text);
+  if (ascii && !text.empty()) return std::string(text);
+  if (text.find('\0') != std::string_view::npos) return fail(Errc::Malformed, "it holds a NUL");
   char* prepared = nullptr;
-  if (stringprep_profile(std::string(text).c_str(), &prepared, "SASLprep", STRINGPREP_NO_UNASSIGNED) !=
-      STRINGPREP_OK)
-    return std::string(text);
+  const int code = stringprep_profile(std::string(text).c_str(), &prepared, "SASLprep",
+                                      static_cast<Stringprep_profile_flags>(0));
+  if (code != STRINGPREP_OK)
+    return fail(Errc::Malformed, std::string("SASLprep (RFC 4013) refuses it: ") +
+                                     stringprep_strerror(static_cast<Stringprep_rc>(code)));
   std::string out(prepared);
   std::free(prepared);  // NOLINT(cppcoreguidelines-no-malloc): libidn's own
+  if (out.empty()) return fail(Errc::Malformed, "nothing is left of it in SASLprep (RFC 4013)");
   return out;
 }
 

@@ -30,8 +30,10 @@ struct ScramSecrets {
 [[nodiscard]] Result<ScramKeys> derive_scram_keys(std::string_view password, std::string_view salt,
                                                   std::uint32_t iterations);
 
-/// SASLprep (RFC 4013), so that the same password typed on two systems is the same octets. What it forbids, and what
-/// is not UTF-8, stays as it is: such a password can still be right with PLAIN.
-[[nodiscard]] std::string saslprep(std::string_view text);
+/// `text` as SASLprep (RFC 4013) has it, so that a name or password is one thing however it was typed. Letters newer than
+/// Unicode 3.2 are taken as they are: RFC 4616 §2 asks for that in what is presented, and what is kept has to match it.
+/// Error: Malformed, for what is not UTF-8, holds what RFC 4013 §2.3 prohibits (control characters above all), mixes writing
+/// directions against §2.4, or has nothing left.
+[[nodiscard]] Result<std::string> saslprep(std::string_view text);
 
 }  // namespace postern::sasl

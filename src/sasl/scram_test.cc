@@ -176,13 +176,47 @@ TEST(ScramKeys, OneOfSeveralPasswordsOfAName) {
 }
 
 TEST(Rfc4013, PasswordsArePrepared) {
-  EXPECT_EQ(saslprep("plain ascii"), "plain ascii");
-  EXPECT_EQ(saslprep("I\xC2\xADX"), "IX") << "soft hyphen goes";
-  EXPECT_EQ(saslprep("\xC2\xAA"), "a") << "NFKC";
-  EXPECT_EQ(saslprep("u\xCC\x88"), "\xC3\xBC") << "composed";
-  EXPECT_EQ(saslprep("a\xC2\xA0z"), "a z") << "a space is a space";
-  EXPECT_EQ(saslprep("\x07"), "\x07") << "forbidden: left alone";
-  EXPECT_EQ(saslprep("\xFF\xFE"), "\xFF\xFE") << "not UTF-8: left alone";
+  // The examples of §3 and more.
+  for (const auto& [text, prepared] : {
+           std::pair{"plain ascii", "plain ascii"},
+           {"I\xC2\xADX", "IX"},                      // soft hyphen goes
+           {"USER", "USER"},                          // case stays
+           {"\xC2\xAA", "a"},                         // NFKC
+           {"\xE2\x85\xA8", "IX"},                    // so the Roman numeral
+           {"u\xCC\x88", "\xC3\xBC"},                 // composed
+           {"a\xC2\xA0z", "a z"},                     // a space is a space
+           {"\xF0\x9F\x94\x91", "\xF0\x9F\x94\x91"},  // a key, younger than Unicode 3.2
+           {"\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D", "\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D"},  // Hebrew alone
+       }) {
+    const Result<std::string> got = saslprep(text);
+    ASSERT_TRUE(got) << text << ": " << got.error().detail;
+    EXPECT_EQ(*got, prepared);
+  }
+}
+
+TEST(Rfc4013, WhatIsProhibitedIsRefused) {
+  for (const std::string& bad : {
+           std::string{}, std::string("\x07"), std::string("tab\there"), std::string("a\0b", 3),
+           std::string("\xFF\xFE"),      // not UTF-8
+           std::string("\xD8\xA7\x31"),  // §3: ALEF and 1, both directions
+           std::string("\xC2\xAD"),      // nothing is left
+           std::string("\xEE\x80\x80"),  // private use
+           std::string("\xEF\xBF\xBD"),  // replacement character
+           std::string("a\xE2\x80\x8E"
+                       "b"),  // left-to-right mark
+       }) {
+    const Result<std::string> got = saslprep(bad);
+    ASSERT_FALSE(got) << bad;
+    EXPECT_EQ(got.error().code, Errc::Malformed);
+    EXPECT_FALSE(derive_scram_keys(bad, "salt", 4096));
+  }
+  ScramSecrets secrets{"salt", 4096, {}};
+  const auto find = [&secrets](std::string_view) { return secrets; };
+  EXPECT_TRUE(std::holds_alternative<Failed>(Scram(false, find)
+                                                 .on_response("n,,n=a\x07"
+                                                              "b,r=abc")))
+      << "RFC 5802 §5.1: such a name ends the exchange";
+  EXPECT_TRUE(std::holds_alternative<Challenge>(Scram(false, find).on_response("n,,n=a\xC2\xAA,r=abc")));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ Result<Account> named(Directory& directory, const std::string& address) {
   POSTERN_TRY(const auto all, directory.accounts());
   std::vector<std::string> names;
   for (const Account& account : all) {
-    if (account.address == accounts::lower(address)) return account;
+    if (account.address == accounts::normal_login(address)) return account;
     names.push_back(account.address);
   }
   return no_account(address, names);

@@ -95,7 +95,8 @@ Result<> add(const Context& context, const Arguments& arguments) {
     return {};
   }
   std::cout << password << '\n';
-  std::cerr << "This password is shown only now. Log in as " << accounts::lower(one.account) << " with it.\n";
+  std::cerr << "This password is shown only now. Log in as " << accounts::normal_login(one.account)
+            << " with it.\n";
   return {};
 }
 
@@ -122,7 +123,7 @@ Result<> remove(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const auto directory, open_directory(context));
   POSTERN_CHECK(directory->remove_app_password(arguments.account, arguments.name));
   if (context.json) {
-    std::cout << "{\"account\":" << json_text(accounts::lower(arguments.account))
+    std::cout << "{\"account\":" << json_text(accounts::normal_login(arguments.account))
               << ",\"name\":" << json_text(arguments.name) << ",\"state\":\"removed\"}\n";
   } else {
     std::cout << arguments.name << ": removed; whoever is logged in with it may send no more\n";

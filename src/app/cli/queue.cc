@@ -232,7 +232,8 @@ Result<> freeze(const Context& context, const Arguments& arguments, bool freezes
   POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const auto directory, open_directory(context));
   POSTERN_TRY(const std::vector<accounts::Account> all, directory->accounts());
-  const auto account = std::ranges::find(all, smtp::to_lower(arguments.what), &accounts::Account::address);
+  const auto account =
+      std::ranges::find(all, accounts::normal_login(arguments.what), &accounts::Account::address);
   if (account == all.end()) return fail(Errc::NotFound, "no account " + arguments.what);
   const queue::AccountHold hold{account->id, account->address, {}, arguments.reason};
   const json::object request{{"verb", freezes ? "queue.freeze" : "queue.thaw"},

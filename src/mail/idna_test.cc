@@ -1,8 +1,8 @@
-#include "dns/idna.h"
+#include "mail/idna.h"
 
 #include <gtest/gtest.h>
 
-namespace postern::dns {
+namespace postern::mail {
 namespace {
 
 struct Case {
@@ -35,9 +35,27 @@ INSTANTIATE_TEST_SUITE_P(Rfc5891Section4, ToAsciiTest,
                                          Case{"IdeographicDot", "例え。テスト", "xn--r8jz45g.xn--zckzah"},
                                          Case{"NotUtf8", "m\xfcnchen.example", ""},
                                          Case{"SpaceIsForbidden", "mün chen.example", ""},
+                                         Case{"SoftHyphenIsHidden", "exam\xC2\xADple.org", ""},
+                                         Case{"ZeroWidthSpaceIsHidden", "example.org\xE2\x80\x8B", ""},
+                                         Case{"VariationSelectorIsHidden", "example\xEF\xB8\x8F.org", ""},
                                          Case{"EmbeddedNul", std::string("mü\0nchen.example", 17), ""},
                                          Case{"LabelTooLong", "ü" + std::string(63, 'a') + ".example", ""}),
                          [](const testing::TestParamInfo<Case>& tested) { return tested.param.name; });
 
+TEST(Rfc6532Section31, NormalFormCJoinsWhatIsOneLetterAndNothingElse) {
+  for (const auto& [typed, normal] : {
+           std::pair{"alice", "alice"},
+           {"jo\xcc\x88rg", "j\xc3\xb6rg"},
+           {"j\xc3\xb6rg", "j\xc3\xb6rg"},
+           {"\xd0\xb0lice", "\xd0\xb0lice"},          // Cyrillic а
+           {"\xef\xac\x81ona", "\xef\xac\x81ona"},    // the ligature ﬁ
+           {"\xef\xbd\x81lice", "\xef\xbd\x81lice"},  // fullwidth ａ
+           {"\xff", "\xff"},
+           {"", ""},
+       }) {
+    EXPECT_EQ(to_nfc(typed), normal);
+  }
+}
+
 }  // namespace
-}  // namespace postern::dns
+}  // namespace postern::mail
