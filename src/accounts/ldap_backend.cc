@@ -1,5 +1,7 @@
 #include "accounts/ldap_backend.h"
 
+#include "accounts/ldap_deadline.h"
+
 #include <ldap.h>
 
 #include <fstream>
@@ -56,18 +58,29 @@ struct Unbind {
 };
 using Connection = std::unique_ptr<LDAP, Unbind>;
 
-Error error_of(int code) {
-  const std::string text = std::string("ldap: ") + ldap_err2string(code);
-  return fail(
-      code == LDAP_INVALID_CREDENTIALS || code == LDAP_NO_SUCH_OBJECT ? Errc::Denied : Errc::Unavailable,
-      text);
+/// Of these the password, or the name, is the reason (RFC 4511 appendix A.2); of the rest the server.
+bool is_denial(int code) {
+  return code == LDAP_INVALID_CREDENTIALS || code == LDAP_NO_SUCH_OBJECT || code == LDAP_INAPPROPRIATE_AUTH ||
+         code == LDAP_INVALID_DN_SYNTAX || code == LDAP_NAMING_VIOLATION;
 }
 
-Result<Connection> connect(const LdapOptions& options) {
+Error error_of(LDAP* ldap, int code) {
+  std::string text = std::string("ldap: ") + ldap_err2string(code);
+  char* more = nullptr;
+  if (ldap != nullptr && ldap_get_option(ldap, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more) == LDAP_OPT_SUCCESS &&
+      more != nullptr) {
+    if (*more != '\0') text += std::string(": ") + more;
+    ldap_memfree(more);
+  }
+  return fail(is_denial(code) ? Errc::Denied : Errc::Unavailable, text);
+}
+
+Result<Connection> connect(const LdapOptions& options, LdapDeadline& deadline) {
   LDAP* made = nullptr;
   if (const int code = ldap_initialize(&made, options.url.c_str()); code != LDAP_SUCCESS)
-    return error_of(code);
+    return error_of(nullptr, code);
   Connection connection(made);
+  POSTERN_CHECK(deadline.watch(made));
   const int version = LDAP_VERSION3;
   const timeval limit{static_cast<time_t>(options.timeout.count()), 0};
   const int demand = LDAP_OPT_X_TLS_DEMAND;
@@ -82,7 +95,7 @@ Result<Connection> connect(const LdapOptions& options) {
   ldap_set_option(made, LDAP_OPT_X_TLS_NEWCTX, &fresh_context);
   if (options.starttls) {
     if (const int code = ldap_start_tls_s(made, nullptr, nullptr); code != LDAP_SUCCESS)
-      return error_of(code);
+      return error_of(made, code);
   }
   return connection;
 }
@@ -90,7 +103,7 @@ Result<Connection> connect(const LdapOptions& options) {
 Result<> bind_to(LDAP* ldap, const std::string& dn, const std::string& password) {
   berval secret{static_cast<ber_len_t>(password.size()), const_cast<char*>(password.data())};
   const int code = ldap_sasl_bind_s(ldap, dn.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, nullptr);
-  if (code != LDAP_SUCCESS) return error_of(code);
+  if (code != LDAP_SUCCESS) return error_of(ldap, code);
   return {};
 }
 
@@ -102,7 +115,7 @@ Result<std::string> find_dn(LDAP* ldap, const LdapOptions& options, const std::s
   const int code = ldap_search_ext_s(ldap, options.search_base.c_str(), LDAP_SCOPE_SUBTREE, filter.c_str(),
                                      attributes, 0, nullptr, nullptr, &limit, 2, &found);
   const std::unique_ptr<LDAPMessage, decltype(&ldap_msgfree)> owned(found, ldap_msgfree);
-  if (code != LDAP_SUCCESS && code != LDAP_SIZELIMIT_EXCEEDED) return error_of(code);
+  if (code != LDAP_SUCCESS && code != LDAP_SIZELIMIT_EXCEEDED) return error_of(ldap, code);
   if (ldap_count_entries(ldap, found) != 1) return fail(Errc::Denied, "not exactly one entry matches");
   char* dn = ldap_get_dn(ldap, ldap_first_entry(ldap, found));
   if (dn == nullptr) return fail(Errc::Unavailable, "ldap: an entry without a name");
@@ -116,14 +129,23 @@ Result<std::string> find_dn(LDAP* ldap, const LdapOptions& options, const std::s
 std::string ldap_dn_escape(std::string_view text) { return escape(text, "\\,+\"<>;=#* "); }
 std::string ldap_filter_escape(std::string_view text) { return escape(text, "\\*()"); }
 
+Result<> LdapOptions::validate() const {
+  if (bind_dn.empty() && search_base.empty()) return {};  // not used: see create()
+  if (!ldap_is_ldap_url(url.c_str()))
+    return fail(Errc::Malformed, "url must be like ldaps://ldap.example.org, and is \"" + url + '"');
+  const bool secret = url.starts_with("ldaps://") || url.starts_with("ldapi://") || starttls;
+  if (!secret && !allow_clear)
+    return fail(Errc::Malformed, url + " would carry passwords in clear; use ldaps:// or starttls");
+  if (starttls && !url.starts_with("ldap://"))
+    return fail(Errc::Malformed, "starttls is for ldap:// only, and url is " + url);
+  return {};
+}
+
 Result<std::unique_ptr<LdapBackend>> LdapBackend::create(const LdapOptions& options) {
   if (options.bind_dn.empty() && options.search_base.empty())
-    return fail(Errc::Malformed, "ldap: either bind_dn or search_base is required");
-  const bool secret =
-      options.url.starts_with("ldaps://") || options.url.starts_with("ldapi://") || options.starttls;
-  if (!secret && !options.allow_clear)
-    return fail(Errc::Malformed,
-                "ldap.url: " + options.url + " would carry passwords in clear; use ldaps:// or starttls");
+    return fail(Errc::Malformed, "[ldap] either bind_dn or search_base is required");
+  if (const Result<> valid = options.validate(); !valid)
+    return fail(Errc::Malformed, "[ldap] " + valid.error().detail);
   std::string password;
   if (!options.search_password_file.empty()) {
     std::ifstream file(options.search_password_file);
@@ -135,7 +157,8 @@ Result<std::unique_ptr<LdapBackend>> LdapBackend::create(const LdapOptions& opti
 }
 
 Result<> LdapBackend::bind_as(const std::string& name, const std::string& password) const {
-  POSTERN_TRY(const Connection connection, connect(options_));
+  LdapDeadline deadline(std::chrono::steady_clock::now() + options_.timeout);
+  POSTERN_TRY(const Connection connection, connect(options_, deadline));
   std::string dn;
   if (options_.bind_dn.empty()) {
     const Result<> searcher = bind_to(connection.get(), options_.search_dn, search_password_);

@@ -26,6 +26,9 @@ struct LdapOptions {
   std::chrono::seconds timeout{5};
   std::uint32_t connections = 4;
 
+  /// Options that cannot work together. Error: Malformed.
+  [[nodiscard]] Result<> validate() const;
+
   static auto fields() {
     using std::chrono::seconds;
     return std::tuple{

@@ -60,12 +60,13 @@ def start_dovecot(directory):
     return Daemon(["/usr/sbin/dovecot", "-F", "-c", directory / "dovecot.conf"], directory / "run" / "auth-client")
 
 
-def start_slapd(directory):
+def start_slapd(directory, settings="", urls=()):
+    """`settings` stand before the database in its configuration; it listens at `urls` too."""
     (directory / "db").mkdir()
     socket = directory / "ldapi"
     (directory / "slapd.conf").write_text(
         "".join(f"include /etc/ldap/schema/{name}.schema\n" for name in ("core", "cosine", "inetorgperson"))
-        + f"pidfile {directory}/slapd.pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nmaxsize 10485760\n"
+        + f"{settings}pidfile {directory}/slapd.pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nmaxsize 10485760\n"
         f"suffix dc=example,dc=org\nrootdn cn=admin,dc=example,dc=org\nrootpw admin secret\ndirectory {directory}/db\n"
         "access to attrs=userPassword by anonymous auth by * none\naccess to * by dn=cn=admin,dc=example,dc=org read by anonymous auth\n"
         .replace("rootpw admin secret", 'rootpw "admin secret"'))
@@ -76,7 +77,7 @@ def start_slapd(directory):
     subprocess.run(["/usr/sbin/slapadd", "-f", directory / "slapd.conf"], check=True, capture_output=True, text=True,
                    input="dn: dc=example,dc=org\nobjectClass: domain\ndc: example\n" + people)
     url = "ldapi://" + urllib.parse.quote(str(socket), safe="")
-    return Daemon(["/usr/sbin/slapd", "-f", directory / "slapd.conf", "-h", url, "-d", "0"], socket), url
+    return Daemon(["/usr/sbin/slapd", "-f", directory / "slapd.conf", "-h", " ".join((url, *urls)), "-d", "0"], socket), url
 
 
 def check_logins(postern, password):
@@ -116,8 +117,11 @@ def test_an_ldap_server_knows_the_passwords(make_postern, tmp_path_factory, way)
                    f'search_dn = "cn=admin,dc=example,dc=org"\nsearch_password_file = "{directory}/secret"')
         postern = make_postern(SANDBOX + f'[accounts]\nbackend = "ldap"\n[ldap]\nurl = "{url}"\n{options}\n')
         check_logins(postern, "from ldap")
-        assert login(postern, "car*@example.org", "from ldap") == 535, "a name is no pattern"
+        # RFC 4515 §3, RFC 4514 §2.4; CWE-90: a name is no pattern, no filter and no part of a DN.
+        for name in ("car*", '"*)(mail=carol"', '"carol)(objectClass=*"', '"carol\\2a"', '"carol,dc=example"', '"carol+cn=x"', "#carol"):
+            assert login(postern, name + "@example.org", "from ldap") == 535, name
         assert login(postern, "twin@example.org", "same") == 535, "two entries match"
+        assert login(postern, "car*@example.org", "") == 535 and login(postern, "carol@example.org", "") == 535, "RFC 4513 §5.1.2"
     finally:
         slapd.stop()
     assert login(postern, "dave@example.org", "x") == 454
