@@ -140,6 +140,7 @@ json::object to_json(const queue::Filter& filter) {
   if (!filter.reason.empty()) out["reason"] = filter.reason;
   if (filter.state) out["state"] = name_of(*filter.state);
   if (filter.accepted_before) out["accepted_before"] = filter.accepted_before->time_since_epoch().count();
+  if (filter.scheduled_after) out["scheduled_after"] = filter.scheduled_after->time_since_epoch().count();
   return out;
 }
 
@@ -155,6 +156,10 @@ Result<queue::Filter> filter_from_json(const json::value& value) {
     }
     if (name == "accepted_before" && content.is_int64()) {
       filter.accepted_before = TimePoint{std::chrono::milliseconds{content.as_int64()}};
+      continue;
+    }
+    if (name == "scheduled_after" && content.is_int64()) {
+      filter.scheduled_after = TimePoint{std::chrono::milliseconds{content.as_int64()}};
       continue;
     }
     if (!content.is_string())

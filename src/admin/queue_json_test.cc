@@ -11,6 +11,7 @@ TEST(QueueJson, AFilterComesBackAsItWent) {
                              .account = "alice@example.org",
                              .sender = "news@example.org",
                              .recipient = "bob@example.net",
+                             .scheduled_after = TimePoint{std::chrono::milliseconds{5}},
                              .limit = 7};
   const Result<queue::Filter> back = filter_from_json(to_json(filter));
   ASSERT_TRUE(back) << back.error().detail;
@@ -18,6 +19,7 @@ TEST(QueueJson, AFilterComesBackAsItWent) {
   EXPECT_EQ(back->account, filter.account);
   EXPECT_EQ(back->sender, filter.sender);
   EXPECT_EQ(back->recipient, filter.recipient);
+  EXPECT_EQ(back->scheduled_after, filter.scheduled_after);
   EXPECT_EQ(back->limit, 7U);
 }
 

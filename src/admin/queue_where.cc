@@ -8,7 +8,7 @@
 namespace postern::admin {
 namespace {
 
-constexpr std::string_view kKeys = "id, account, sender, recipient, site, reason, state, older";
+constexpr std::string_view kKeys = "id, account, sender, recipient, site, reason, state, older, scheduled";
 
 struct Term {
   std::string_view key;
@@ -87,6 +87,9 @@ Result<> apply(queue::Filter& filter, const Term& term, TimePoint now) {
   } else if (term.key == "older") {
     POSTERN_TRY(const std::chrono::milliseconds age, duration(term.value));
     filter.accepted_before = now - age;
+  } else if (term.key == "scheduled") {
+    if (value != "yes") return fail(Errc::Malformed, "--where: scheduled can only be yes, not " + value);
+    filter.scheduled_after = now;
   } else {
     return fail(Errc::Malformed,
                 "--where: no such key: " + std::string(term.key) + "; there are " + std::string(kKeys));

@@ -12,7 +12,7 @@ TEST(QueueWhere, EveryKeyNarrows) {
   const Result<> done =
       narrow(filter,
              "  site=GMail.com account=alice@example.org sender=b@example.org recipient=c@x.example "
-             "reason=\"mailbox full\" state=held older=2h ",
+             "reason=\"mailbox full\" state=held older=2h scheduled=yes ",
              kNow);
   ASSERT_TRUE(done) << done.error().detail;
   EXPECT_EQ(filter.site, "gmail.com");
@@ -22,6 +22,7 @@ TEST(QueueWhere, EveryKeyNarrows) {
   EXPECT_EQ(filter.reason, "mailbox full");
   EXPECT_EQ(filter.state, queue::RecipientState::Held);
   EXPECT_EQ(filter.accepted_before, kNow - std::chrono::hours(2));
+  EXPECT_EQ(filter.scheduled_after, kNow);
 }
 
 TEST(QueueWhere, AnEqualsSignMayBePartOfAValue) {
@@ -40,6 +41,7 @@ TEST(QueueWhere, WhatIsNotUnderstoodIsRefusedByName) {
       {"older=-1h", "is no time"},
       {"older=99999999999d", "is no time"},
       {"state=sent", "waiting or held"},
+      {"scheduled=no", "can only be yes"},
       {"reason=\"full", "is not closed"},
       {"reason=\"full\"x", "a space belongs"},
       {"id=nonsense", "not a queue id"},

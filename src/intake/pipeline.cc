@@ -146,6 +146,21 @@ bool IncomingMessage::needs_smtputf8() const {
                      [](const smtp::Recipient& r) { return smtp::has_eight_bit(r.address); });
 }
 
+// RFC 4865: mail that waits takes room for as long as its sender says, so there is only so much of it. Sessions that
+// finish together may each still find room.
+net::Task<std::optional<Refusal>> IncomingMessage::check_scheduled() {
+  if (!facts_.envelope.params.handling.hold) co_return std::nullopt;
+  const queue::Filter mine{.account = facts_.account.address,
+                           .scheduled_after = services_.clock.now(),
+                           .limit = options_->max_scheduled};
+  const Result<queue::Operated> found = co_await services_.queue.count(loop_, mine);
+  if (!found) co_return Refusal{Refusal::Why::StoreDown, found.error().detail};
+  if (found->messages < options_->max_scheduled) co_return std::nullopt;
+  co_return Refusal{
+      Refusal::Why::OverLimit,
+      std::to_string(found->messages) + " messages of this account wait for their time (FUTURERELEASE)"};
+}
+
 net::Task<Accepted> IncomingMessage::finish() {
   // A message may be a header only, without the empty line (RFC 5322 §2.1).
   if (!in_body_ && !refusal_) co_await begin_body();
@@ -160,6 +175,9 @@ net::Task<Accepted> IncomingMessage::finish() {
   const std::uint64_t recipients = facts_.envelope.recipients.size();
   const guard::Verdict verdict = services_.limits.check(facts_.account.budget, kind, recipients);
   if (!verdict.accepted) co_return Refusal{Refusal::Why::OverLimit, verdict.reason};
+
+  std::optional<Refusal> scheduled = co_await check_scheduled();
+  if (scheduled) co_return *std::move(scheduled);
 
   queue::NewMessage message{.id = id_,
                             .account = facts_.account.id,

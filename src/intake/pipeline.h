@@ -25,6 +25,7 @@ struct Options {
   Bytes max_header{256 * 1024};
   std::uint32_t max_hops = 100;
   std::uint32_t max_mime_depth = 100;
+  std::uint32_t max_scheduled = 1000;
   bool remove_bcc = true;
   bool check_addresses = true;
   bool eight_bit_headers = false;
@@ -39,6 +40,8 @@ struct Options {
               "Received fields before a message counts as looping."),
         field("max_mime_depth", &Options::max_mime_depth, 10, 1000, Reload::Live,
               "How deep the parts of a message may stand in each other."),
+        field("max_scheduled", &Options::max_scheduled, 1, 1'000'000, Reload::Live,
+              "Messages of one account that may wait for the time which their sender chose (FUTURERELEASE)."),
         field("check_addresses", &Options::check_addresses, Reload::Live,
               "From, Sender, Reply-To, To, Cc and Bcc must hold legal addresses with fully qualified domains "
               "(RFC "
@@ -98,6 +101,7 @@ class IncomingMessage {
   [[nodiscard]] std::optional<Refusal> check_rights(const mail::Header& header);
   [[nodiscard]] std::optional<Refusal> check_sender_rights(const mail::Header& header) const;
   [[nodiscard]] bool needs_smtputf8() const;
+  net::Task<std::optional<Refusal>> check_scheduled();
   void record_accepted();
 
   net::Loop& loop_;

@@ -134,6 +134,8 @@ struct Filter {
   std::string reason = {};                             ///< the last status, or a part of the last reply
   std::optional<RecipientState> state = std::nullopt;  ///< Waiting or Held
   std::optional<TimePoint> accepted_before = std::nullopt;
+  std::optional<TimePoint> scheduled_after =
+      std::nullopt;         ///< its sender wants it to wait beyond that (RFC 4865)
   std::size_t limit = 100;  ///< messages; the oldest ones
 
   /// Whether it means some recipients of a message and not others.
@@ -142,7 +144,8 @@ struct Filter {
   }
   /// Whether it means every message.
   [[nodiscard]] bool everything() const {
-    return !id && account.empty() && sender.empty() && !accepted_before && !by_recipient();
+    return !id && account.empty() && sender.empty() && !accepted_before && !scheduled_after &&
+           !by_recipient();
   }
 };
 

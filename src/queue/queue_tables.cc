@@ -128,6 +128,7 @@ std::string message_conditions(const Filter& filter) {
   if (!filter.account.empty()) sql += " AND lower(account_name)=lower(?2)";
   if (!filter.sender.empty()) sql += " AND lower(reverse_path)=lower(?3)";
   if (filter.accepted_before) sql += " AND accepted_at<=?4";
+  if (filter.scheduled_after) sql += " AND not_before>" + std::to_string(millis(*filter.scheduled_after));
   return sql;
 }
 

@@ -305,7 +305,8 @@ void add_queue_commands(CLI::App& app, Context& context) {
         "--where", arguments.where,
         "Only mail for which all of these hold: key=value, separated by spaces; keys: id, account, "
         "sender, recipient, site (the recipient's domain), reason (status, or part of the last "
-        "reply), state (waiting, held), older (90s, 15m, 2h, 3d); reason=\"with spaces\"");
+        "reply), state (waiting, held), older (90s, 15m, 2h, 3d), scheduled (yes: waits for the time its "
+        "sender chose); reason=\"with spaces\"");
     command->add_option("--limit", arguments.limit, "At most so many messages, the oldest first")
         ->check(CLI::PositiveNumber);
     return command;
