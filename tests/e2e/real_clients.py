@@ -12,7 +12,10 @@ import tempfile
 from conftest import ADDRESS, PASSWORD, PATIENCE
 
 CLIENTS = pathlib.Path(__file__).with_name("clients")
-MESSAGE = f"From: Alice <{ADDRESS}>\r\nTo: x@example.net\r\nBcc: hidden@example.net\r\nSubject: hello\r\n\r\nOne line.\r\n.dot\r\n"
+# What must come through to the octet: dots at line starts and alone, blanks at line ends, the longest line, UTF-8, empty lines at the end.
+BODY = ("One line.\r\n.dot\r\n..two\r\n.\r\n \r\nblank behind \r\n\t tab\r\n" + "x" * 998 + "\r\nGr\u00fc\u00dfe \u2713\r\n\r\n\r\n")
+HEADER = f"From: Alice <{ADDRESS}>\r\nTo: x@example.net\r\n", "Bcc: hidden@example.net\r\n", "Subject: hello\r\nX-Folded: a\r\n\t b \r\n"
+MESSAGE = "".join(HEADER) + "\r\n" + BODY
 UNIX_MESSAGE = MESSAGE.replace("\r\n", "\n").encode()
 
 
@@ -137,3 +140,6 @@ def git_send_email(postern, implicit, to):
 
 ALL = {client.__name__.rstrip("_"): client for client in (
     smtplib_, aiosmtplib, curl, swaks, msmtp, msmtp_scram, nodemailer, phpmailer, go, jakarta_mail, s_nail, mutt, git_send_email)}
+
+# These are given the whole message, and hand it in as it is.
+AS_GIVEN = {"smtplib", "aiosmtplib", "curl", "msmtp", "msmtp_scram", "go"}

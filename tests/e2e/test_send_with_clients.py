@@ -40,7 +40,13 @@ def test_a_client_sends(postern, client, implicit):
     assert re.search(r"with (ESMTPSA|UTF8SMTPSA) id", message) and f"for <{to}>" in message  # RFC 3848, RFC 6531 §4.3
     assert "\r\nDate: " in message and "\r\nMessage-ID: " in message.replace("Message-Id", "Message-ID")  # RFC 6409 §8
     assert "hidden@" not in message
-    assert "One line.\r\n.dot\r\n" in message
+    header, body = message.split("\r\n\r\n", 1)
+    if client in real_clients.AS_GIVEN:
+        kept, _, rest = real_clients.HEADER
+        assert body == real_clients.BODY
+        assert kept + rest in header + "\r\n", "what we add stands before and behind"
+    else:
+        assert "One line.\r\n.dot\r\n" in body
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"])
