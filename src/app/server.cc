@@ -69,9 +69,8 @@ Result<> build_submission(Parts& parts) {
       config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop});
   std::vector<net::Network> proxies;
   for (const std::string& text : config.submission.proxy_networks) {
-    Result<net::Network> network = net::Network::parse(text);
-    if (!network) return fail(Errc::Malformed, "submission.proxy_networks: " + network.error().detail);
-    proxies.push_back(*std::move(network));
+    POSTERN_TRY(net::Network network, net::Network::parse(text));
+    proxies.push_back(std::move(network));
   }
   parts.submission.emplace(submission::Services{
       parts.submission_options, config.hostname, parts.clock, *parts.directory, *parts.logins, *parts.limits,

@@ -4,6 +4,7 @@
 #include "config/shipping.h"
 #include "config/tables.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -131,16 +132,12 @@ Result<> read_limits(const toml::table& root, Config& config, const std::string&
     const std::string name(key.str());
     POSTERN_CHECK(read_section(*all, name.c_str(), config.limits[name], file));
   }
-  const Result<std::array<guard::ClassLimits, 3>> parsed = config.class_limits();
-  if (!parsed) return error_at(file, *all, "[limits] " + parsed.error().detail);
   return {};
 }
 
 Result<> check_whole(const Config& config, const std::string& file) {
-  if (config.hostname.find('.') == std::string::npos) {
-    return fail(Errc::Malformed,
-                file + ": hostname must be a fully qualified name such as \"mail.example.org\"");
-  }
+  if (const Result<> named = config.check("hostname"); !named)  // also when it is not there at all
+    return fail(Errc::Malformed, file + ": hostname " + named.error().detail);
   if (config.tls.certificate.empty() != config.tls.key.empty()) {
     return fail(Errc::Malformed, file + ": [tls] needs both certificate and key");
   }
@@ -148,6 +145,39 @@ Result<> check_whole(const Config& config, const std::string& file) {
 }
 
 }  // namespace
+
+Result<> Config::check(std::string_view key) const {
+  if (key == "hostname" && hostname.find('.') == std::string::npos)
+    return fail(Errc::Malformed, "must be a fully qualified name such as \"mail.example.org\"");
+  return {};
+}
+
+Result<> Listen::check(std::string_view key) const {
+  for (const auto& [name, addresses] : {std::pair{"submission", &submission},
+                                        {"submissions", &submissions},
+                                        {"admin", &admin},
+                                        {"client_certificates", &client_certificates}}) {
+    if (key != name) continue;
+    for (const std::string& address : *addresses) POSTERN_CHECK(net::Endpoint::parse(address));
+  }
+  return {};
+}
+
+Result<> Listen::validate() const {
+  for (const std::string& address : client_certificates) {
+    const auto has = [&address](const auto& list) { return std::ranges::find(list, address) != list.end(); };
+    if (!has(submission) && !has(submissions))
+      return fail(Errc::Malformed,
+                  "client_certificates: " + address + " is neither in submission nor in submissions");
+  }
+  return {};
+}
+
+Result<> LimitTexts::check(std::string_view key) const {
+  for (const std::string& text : key == "messages" ? messages : recipients)
+    POSTERN_CHECK(guard::parse_limit(text));
+  return {};
+}
 
 Result<std::array<guard::ClassLimits, 3>> Config::class_limits() const {
   std::array<guard::ClassLimits, 3> parsed;

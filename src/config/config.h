@@ -21,6 +21,7 @@
 #include <array>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace postern::config {
@@ -30,6 +31,9 @@ struct Listen {
   std::vector<std::string> submissions{"[::]:465"};
   std::vector<std::string> admin{"127.0.0.1:8587"};
   std::vector<std::string> client_certificates;
+  /// The addresses; and those with client certificates must be among the others.
+  [[nodiscard]] Result<> check(std::string_view key) const;
+  [[nodiscard]] Result<> validate() const;
   static auto fields() {
     return std::tuple{
         field("submission", &Listen::submission, Reload::Restart, "Addresses for STARTTLS (port 587)."),
@@ -92,6 +96,7 @@ struct Log {
 struct LimitTexts {
   std::vector<std::string> messages;
   std::vector<std::string> recipients;
+  [[nodiscard]] Result<> check(std::string_view key) const;
   static auto fields() {
     return std::tuple{
         field("messages", &LimitTexts::messages, Reload::Live,
@@ -126,6 +131,7 @@ struct Config {
                                            {"app", {{}, {"20000/1d"}}},
                                            {"bulk", {{}, {"200000/1d"}}}};
 
+  [[nodiscard]] Result<> check(std::string_view key) const;
   static auto fields() {
     return std::tuple{
         field("hostname", &Config::hostname, Reload::Restart,

@@ -60,14 +60,37 @@ TEST(Config, NamesThePlaceAndTheNearestName) {
                 "a.toml:3:19: command_timeout must be from 1s to 1h"},
            Case{"hostname = \"a.b\"\n[delivery]\nmode = \"dirct\"",
                 "a.toml:3:8: mode must be one of direct, smarthost, sandbox"},
+           Case{"hostname = \"a.b\"\n[submission]\nproxy_networks = [\"192.0.2.0/24\", \"10.0.0.1/8\"]",
+                "a.toml:3:18: proxy_networks "},
+           Case{"hostname = \"a.b\"\n[submission]\nproxy_networks = [\"lb.example.org\"]",
+                "a.toml:3:18: proxy_networks "},
+           Case{"hostname = \"a.b\"\n[submission]\npostmaster = \"postmaster\"",
+                "a.toml:3:14: postmaster must be an address such as \"postmaster@example.org\""},
+           Case{"hostname = \"a.b\"\n[listen]\nsubmission = [\"0.0.0.0\"]", "a.toml:3:14: submission "},
+           Case{"hostname = \"a.b\"\n[listen]\nadmin = [\"localhost:80\"]", "a.toml:3:9: admin "},
+           Case{"hostname = \"a.b\"\n[listen]\nclient_certificates = [\"[::]:466\"]",
+                "a.toml:2:1: [listen] client_certificates: [::]:466 is neither in submission nor in "
+                "submissions"},
+           Case{"hostname = \"a.b\"\n[limits.bulk]\nrecipients = [\"5/1h\", \"5 a day\"]",
+                "a.toml:3:14: recipients "},
+           Case{"hostname = \"a.b\"\n[ldap]\nurl = \"ldap://x\"\nbind_dn = \"uid=%u\"",
+                "a.toml:2:1: [ldap] "},
+           Case{"hostname = \"a.b\"\n[oauth]\nissuer = \"https://id.example\"",
+                "a.toml:2:1: [oauth] audience is required: a token made for another service must not log in "
+                "here"},
+           Case{"hostname = \"a.b\"\n[oauth]\nissuer = \"https://id.example\"\naudience = "
+                "[\"x\"]\nalgorithms = [\"HS256\"]",
+                "a.toml:2:1: [oauth] algorithms: HS256 is none of RS256, ES256, EdDSA"},
            Case{"hostname = 5", "a.toml:1:12: hostname must be a text in quotes"},
            Case{"hostname = \"localhost\"",
-                "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
+                "a.toml:1:12: hostname must be a fully qualified name such as \"mail.example.org\""},
            Case{"", "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
        }) {
     const Result<Config> config = parse(c.text, "a.toml");
     ASSERT_FALSE(config) << c.text;
-    EXPECT_EQ(config.error().detail, c.error);
+    const bool begins = std::string_view(c.error).ends_with(' ');  // what follows is another module's word
+    EXPECT_EQ(config.error().detail.substr(0, begins ? std::string_view(c.error).size() : std::string::npos),
+              c.error);
   }
   EXPECT_FALSE(parse("hostname = \"a.b\"\n[limits.person]\nmessages = [\"10\"]", "a.toml"));
   EXPECT_FALSE(parse("hostname = ", "a.toml"));

@@ -81,7 +81,8 @@ template <class Options>
                     Options::fields());
 }
 
-/// Fills `options` from `table`. `more`: keys that belong to somebody else. Unknown keys are errors.
+/// Fills `options` from `table`. An options type may have check(key): whether the value just read can be meant; the Error's
+/// detail is the reason. `more`: keys that belong to somebody else. Unknown keys are errors.
 [[nodiscard]] Result<> refuse_unknown(const toml::table& table, std::vector<std::string> known,
                                       const std::string& file);
 
@@ -98,6 +99,9 @@ template <class Options>
     auto& value = options.*(row.member);
     Result<> read = read_value(*node, value);
     if (read && row.bounded) read = check_bounds(value, row.min, row.max);
+    if constexpr (requires { options.check(row.name); }) {
+      if (read) read = options.check(row.name);
+    }
     if (!read) outcome = error_at(file, *node, std::string(row.name) + " " + read.error().detail);
   };
   std::apply([&](const auto&... rows) { (read_row(rows), ...); }, Options::fields());

@@ -51,29 +51,31 @@ Result<std::string> read_secret(const std::string& path) {
   return line;
 }
 
-Result<> check_options(const Options& options) {
-  if (options.audience.empty())
+}  // namespace
+
+Result<> Options::validate() const {
+  if (!enabled()) return {};
+  if (audience.empty())
     return fail(Errc::Malformed,
-                "oauth.audience is required: a token made for another service must not log in here");
-  if (options.issuer.empty() && options.introspection_url.empty())
-    return fail(Errc::Malformed, "oauth.issuer is required with oauth.jwks_url");
-  for (const std::string& name : options.algorithms) {
+                "audience is required: a token made for another service must not log in here");
+  if (issuer.empty() && introspection_url.empty())
+    return fail(Errc::Malformed, "issuer is required with jwks_url");
+  for (const std::string& name : algorithms) {
     if (!parse_algorithm(name))
-      return fail(Errc::Malformed, "oauth.algorithms: " + name + " is none of RS256, ES256, EdDSA");
+      return fail(Errc::Malformed, "algorithms: " + name + " is none of RS256, ES256, EdDSA");
   }
-  for (const std::string& url : {options.issuer, options.jwks_url, options.introspection_url}) {
+  for (const std::string& url : {issuer, jwks_url, introspection_url}) {
     if (url.empty()) continue;
     POSTERN_TRY(const net::HttpUrl parsed, net::HttpUrl::parse(url));
-    if (!parsed.tls) return fail(Errc::Malformed, "oauth: " + url + " must be https://");
+    if (!parsed.tls) return fail(Errc::Malformed, url + " must be https://");
   }
   return {};
 }
 
-}  // namespace
-
 Result<std::unique_ptr<TokenVerifier>> TokenVerifier::create(const Options& options, const Clock& clock,
                                                              net::AddressLookup& lookup) {
-  POSTERN_CHECK(check_options(options));
+  if (const Result<> valid = options.validate(); !valid)
+    return fail(Errc::Malformed, "[oauth] " + valid.error().detail);
   POSTERN_TRY(std::string secret, read_secret(options.client_secret_file));
   POSTERN_TRY(std::unique_ptr<net::HttpClient> http,
               net::HttpClient::create({.ca_file = options.ca_file}, lookup));

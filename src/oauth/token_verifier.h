@@ -35,6 +35,9 @@ struct Options {
     return !issuer.empty() || !jwks_url.empty() || !introspection_url.empty();
   }
 
+  /// Options that cannot work, or would let in whom they should not. Error: Malformed.
+  [[nodiscard]] Result<> validate() const;
+
   static auto fields() {
     using std::chrono::seconds;
     return std::tuple{

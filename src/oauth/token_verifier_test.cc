@@ -203,7 +203,7 @@ TEST_F(TokenVerifierTest, OpaqueTokensAreAskedAboutAndRemembered) {
 TEST_F(TokenVerifierTest, OptionsThatCannotWorkAreNamed) {
   const auto refusal = [this] { return TokenVerifier::create(options_, clock_, lookup_).error().detail; };
   options_.audience.clear();
-  EXPECT_NE(refusal().find("oauth.audience is required"), std::string::npos);
+  EXPECT_NE(refusal().find("[oauth] audience is required"), std::string::npos);
   options_.audience = {"postern"};
   options_.algorithms = {"HS256"};
   EXPECT_NE(refusal().find("HS256"), std::string::npos);

@@ -2,10 +2,12 @@
 
 #include "base/bytes.h"
 #include "base/options.h"
+#include "base/result.h"
 
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -23,10 +25,14 @@ struct Options {
   std::chrono::seconds handshake_timeout{30};
   std::chrono::seconds data_timeout{180};
   Bytes min_data_rate{100};
+  std::chrono::seconds transaction_timeout{7200};
   std::chrono::seconds login_timeout{600};
   std::chrono::seconds max_hold{30 * 86400};
   std::vector<std::string> proxy_networks;
   std::string postmaster;
+
+  /// Whether the value of `key` can be meant; what bounds cannot say.
+  [[nodiscard]] Result<> check(std::string_view key) const;
 
   static auto fields() {
     using namespace literals;
@@ -54,6 +60,8 @@ struct Options {
               "Wait for more of a message; RFC 5321 §4.5.3.2.5 asks for 3 minutes."),
         field("min_data_rate", &Options::min_data_rate, 0_B, 1_MiB, Reload::Live,
               "Octets a second that a message has to bring on average, after the first data_timeout."),
+        field("transaction_timeout", &Options::transaction_timeout, seconds{1}, seconds{86'400}, Reload::Live,
+              "Most time from MAIL to the end of the message, however busy the client is meanwhile."),
         field("login_timeout", &Options::login_timeout, seconds{1}, kHour, Reload::Live,
               "How long a client may stay without a successful login."),
         field("max_hold", &Options::max_hold, seconds{0}, seconds{366 * 86400}, Reload::Live,

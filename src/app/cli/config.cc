@@ -19,12 +19,10 @@ std::string json_of(const config::Option& option) {
          '}';
 }
 
-/// What a text can only name: addresses to listen on, certificates, the relay's password.
+/// What a text can only name: certificates, passwords in files of their own.
 Result<> check_files(const config::Config& config) {
-  for (const auto* addresses :
-       {&config.listen.submission, &config.listen.submissions, &config.listen.admin}) {
-    for (const std::string& address : *addresses) POSTERN_CHECK(net::Endpoint::parse(address));
-  }
+  if (config.accounts.backend == accounts::BackendKind::Ldap)
+    POSTERN_CHECK(accounts::LdapBackend::create(config.ldap));
   if (!config.tls.certificate.empty()) POSTERN_CHECK(net::TlsServer::load(certificate_files(config.tls)));
   POSTERN_CHECK(delivery_settings(config));
   return {};
