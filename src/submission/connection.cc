@@ -70,7 +70,13 @@ class Connection {
   /// Who does not log in does not stay, however busy.
   [[nodiscard]] SteadyTime command_deadline() const {
     const SteadyTime next = in(options_->command_timeout);  // RFC 5321 §4.5.3.2.7
-    return session_.account() ? next : std::min(next, connected_ + options_->login_timeout);
+    return session_.account() ? in_transaction(next) : std::min(next, connected_ + options_->login_timeout);
+  }
+
+  /// `deadline`, or the end of the transaction that is under way: busy clients do not keep one open for ever.
+  [[nodiscard]] SteadyTime in_transaction(SteadyTime deadline) const {
+    const std::optional<SteadyTime> began = session_.transaction_began();
+    return began ? std::min(deadline, *began + options_->transaction_timeout) : deadline;
   }
 
   /// Up to the first step: TLS on 465, and those who came to the wrong port. False: there is no session.
@@ -271,9 +277,9 @@ class Connection {
   /// rate, so that nobody holds a transaction open with an octet now and then.
   [[nodiscard]] SteadyTime data_deadline(SteadyTime begun, std::uint64_t received) const {
     const std::uint64_t rate = options_->min_data_rate.count;
-    if (rate == 0) return in(options_->data_timeout);
+    if (rate == 0) return in_transaction(in(options_->data_timeout));
     const SteadyTime at_least_rate = begun + options_->data_timeout + std::chrono::seconds{received / rate};
-    return std::min(in(options_->data_timeout), at_least_rate);
+    return in_transaction(std::min(in(options_->data_timeout), at_least_rate));
   }
 
   /// Reads the data, or the chunk, to its end. What is refused is read as well, and forgotten.

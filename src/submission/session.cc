@@ -267,6 +267,7 @@ Step Session::on(const smtp::MailFrom& mail) {
   reset_transaction();
   envelope_.reverse_path = null ? "" : path.text();
   envelope_.params = mail.params;
+  transaction_began_ = clock_.steady_now();
   phase_ = Phase::Mail;
   return {replies::sender_ok()};
 }
@@ -339,6 +340,7 @@ void Session::data_done() { reset_transaction(); }
 
 void Session::reset_transaction() {
   envelope_ = {};
+  transaction_began_.reset();
   chunked_ = 0;
   bad_recipients_ = 0;
   if (phase_ != Phase::Connected) phase_ = Phase::Greeted;

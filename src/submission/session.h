@@ -93,6 +93,8 @@ class Session {
   [[nodiscard]] Step after(smtp::Reply reply);
 
   [[nodiscard]] const std::optional<accounts::Account>& account() const { return account_; }
+  /// When the transaction that is under way began.
+  [[nodiscard]] std::optional<SteadyTime> transaction_began() const { return transaction_began_; }
   [[nodiscard]] const smtp::Envelope& envelope() const { return envelope_; }
   [[nodiscard]] const std::string& helo() const { return helo_; }
   [[nodiscard]] bool esmtp() const { return esmtp_; }
@@ -136,6 +138,7 @@ class Session {
   bool esmtp_ = false;
   std::string helo_;
   smtp::Envelope envelope_;
+  std::optional<SteadyTime> transaction_began_;
   smtp::Bdat chunk_;
   std::uint64_t chunked_ = 0;  // octets of the message that came in chunks before this one
   std::optional<accounts::Account> account_;

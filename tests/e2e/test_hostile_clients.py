@@ -64,6 +64,54 @@ def test_who_is_too_slow_is_told_so(server):
     works(server)
 
 
+def test_a_transaction_ends_in_time_however_busy_its_client_is(tmp_path):
+    """Neither RCPT after RCPT nor a message that comes fast enough, but never ends, holds a transaction open."""
+    server = start_postern(tmp_path, COMMON + 'transaction_timeout = "2s"\nmin_data_rate = "0B"\n')
+    try:
+        busy, endless = Talk(server, "authed"), Talk(server, "authed")
+        begin_data(endless)
+        endless.ask(b"DATA\r\n", "354")
+        busy.ask(b"MAIL FROM:<" + ADDRESS.encode() + b">\r\n", "250")
+        begun, done = time.monotonic(), {}
+        while len(done) < 2 and time.monotonic() - begun < PATIENCE:
+            for name, talk, octets in (("busy", busy, b"NOOP\r\n"), ("endless", endless, b"x" * 70 + b"\r\n")):
+                if name in done:
+                    continue
+                try:
+                    talk.socket.sendall(octets)
+                    talk.socket.settimeout(0.05)
+                    if b"421 4.4.2" in talk.socket.recv(65536):
+                        done[name] = time.monotonic() - begun
+                except TimeoutError:
+                    pass
+        assert set(done) == {"busy", "endless"} and all(1 < seconds < 6 for seconds in done.values()), done
+        talk = Talk(server, "authed")
+        for _ in range(12):  # a session may be as long as it likes: only transactions are timed
+            talk.ask(b"NOOP\r\n", "250")
+            time.sleep(0.2)
+        talk.ask(b"QUIT\r\n", "221")
+    finally:
+        assert server.stop() == 0
+
+
+def test_early_talkers_are_answered_in_turn(server):
+    """RFC 5321 §4.3.1: clients wait for the banner; who does not gains nothing by it: each line has its reply, in order."""
+    with socket.create_connection(("127.0.0.1", server.submission), PATIENCE) as early:
+        early.sendall(b"EHLO early.example\r\nMAIL FROM:<" + ADDRESS.encode() + b">\r\nSTARTTLS\r\nNOOP\r\nMAIL FROM:<>\r\n")
+        talk = early.makefile("rb")
+        codes = []
+        while len(codes) < 4:
+            line = talk.readline()
+            if line[3:4] == b" ":
+                codes.append(line[:3])
+        assert codes == [b"220", b"250", b"530", b"220"]
+        with ssl.create_default_context(cafile=server.ca).wrap_socket(early, server_hostname="localhost") as secured:
+            secured.sendall(b"NOOP\r\n")  # CVE-2011-0411: what came in clear behind STARTTLS is gone
+            assert secured.recv(100) == b"250 2.0.0 Ok\r\n"
+            secured.sendall(b"MAIL FROM:<>\r\n")
+            assert secured.recv(200) == b"503 5.5.1 Bad sequence of commands: send EHLO first\r\n"
+
+
 def test_too_many_connections_are_turned_away_before_the_banner(server):
     talks = [Talk(server, "") for _ in range(8)]
     for talk in talks:
