@@ -51,6 +51,10 @@ class Directory {
   void set_backend(std::unique_ptr<PasswordBackend> backend) { backend_ = std::move(backend); }
   /// Whether SCRAM can work for the accounts here.
   [[nodiscard]] bool offers_scram() const { return options_.scram && backend_ == nullptr; }
+  /// Whether this login is one of those that do not count: by the account's own password, where only app passwords do.
+  [[nodiscard]] bool needs_app_password(const Account& account) const {
+    return options_.app_passwords_only && account.by_password && account.app_password == 0;
+  }
   [[nodiscard]] bool offers_scram_plus() const { return offers_scram() && options_.scram_plus; }
 
   // ---- Questions

@@ -24,6 +24,7 @@ struct Options {
   std::uint32_t hash_queue = 200;
   bool scram = true;
   bool scram_plus = true;
+  bool app_passwords_only = false;
   BackendKind backend = BackendKind::None;
 
   static auto fields() {
@@ -46,6 +47,10 @@ struct Options {
               "Offer SCRAM-SHA-256-PLUS as well. Debian 12's mutt chooses it where it is offered and cannot "
               "do it; without "
               "this, or with smtp_authenticators in its own configuration, it logs in."),
+        field("app_passwords_only", &Options::app_passwords_only, Reload::Restart,
+              "Accounts' own passwords log in nobody, only app passwords, tokens and certificates do. A "
+              "client that is "
+              "right with the account's own password is told so (534 5.7.9)."),
     };
   }
 };

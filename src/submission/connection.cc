@@ -204,6 +204,9 @@ class Connection {
       case Logins::Refusal::Unavailable:
         services_.metrics.login(Login::Unavailable);
         co_return session_.login_refused(replies::auth_unavailable());
+      case Logins::Refusal::NeedsAppPassword:
+        services_.metrics.login(Login::Failed);
+        co_return session_.login_refused(replies::auth_needs_app_password());
     }
     services_.metrics.login(Login::Failed);
     co_return session_.login_refused(replies::bad_credentials());

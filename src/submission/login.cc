@@ -37,6 +37,10 @@ net::Task<Logins::Outcome> Logins::check(net::Loop& loop, sasl::Claim claim, Cli
     co_return Refusal::Locked;
   }
   Result<accounts::Account> account = co_await verify(loop, claim, client);
+  if (account && directory_.needs_app_password(*account)) {
+    write_log("submission.auth_failed", client, name, "right, but only app passwords log in here");
+    co_return Refusal::NeedsAppPassword;
+  }
   if (account) {
     lockout_.succeeded(client.ip, name);
     log_success(client, claim, *account);

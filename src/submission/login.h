@@ -28,7 +28,8 @@ class Logins {
     std::vector<std::string> certified;  ///< addresses in the certificate that it showed
   };
   /// Wrong says no more than that, whatever is wrong: names cannot be found out by trying.
-  enum class Refusal { Wrong, Locked, Unavailable };
+  /// NeedsAppPassword: the password is right, and not for mail programs.
+  enum class Refusal { Wrong, Locked, Unavailable, NeedsAppPassword };
   using Outcome = std::variant<accounts::Account, Refusal>;
   net::Task<Outcome> check(net::Loop& loop, sasl::Claim claim, Client client);
 

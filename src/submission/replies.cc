@@ -90,6 +90,9 @@ Reply auth_line_too_long() { return make(500, {5, 5, 6}, "Authentication exchang
 Reply auth_unknown_mechanism() { return make(504, {5, 5, 4}, "Unrecognized authentication mechanism"); }
 Reply auth_unavailable() { return make(454, {4, 7, 0}, "Temporary authentication failure"); }
 Reply auth_locked() { return make(454, {4, 7, 0}, "Too many failed logins; try again later"); }
+Reply auth_needs_app_password() {
+  return make(534, {5, 7, 9}, "Log in with an app password: the account's own is not for mail programs");
+}
 Reply already_authenticated() { return make(503, {5, 5, 1}, "Already authenticated"); }
 Reply sender_ok() { return make(250, {2, 1, 0}, "Sender ok"); }
 Reply recipient_ok() { return make(250, {2, 1, 5}, "Recipient ok"); }

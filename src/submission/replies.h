@@ -49,6 +49,7 @@ struct Offer {
 [[nodiscard]] Reply auth_unknown_mechanism();
 [[nodiscard]] Reply auth_unavailable();
 [[nodiscard]] Reply auth_locked();
+[[nodiscard]] Reply auth_needs_app_password();
 [[nodiscard]] Reply already_authenticated();
 [[nodiscard]] Reply sender_ok();
 [[nodiscard]] Reply recipient_ok();

@@ -186,6 +186,21 @@ def test_an_app_password_logs_in_until_it_is_revoked(postern):
     assert [one for one in postern.cli_json("app-password", "ls", ADDRESS) if one["name"] == "printer"] == []
 
 
+def test_only_app_passwords_log_in_where_that_is_wanted(make_postern):
+    """RFC 4954 §6: 534 5.7.9 for a login that is right and weaker than the policy; wrong ones learn nothing from it."""
+    postern = make_postern('[delivery]\nmode = "sandbox"\n[accounts]\napp_passwords_only = true\n[lockout]\nfree_failures = 1000\n')
+    password = make_app_password(postern, "laptop")
+    told = (534, b"5.7.9 Log in with an app password: the account's own is not for mail programs")
+    for login in (lambda client, secret: plain(client, ADDRESS, secret), lambda client, secret: Scram(client, ADDRESS, secret).finish()):
+        with connect(postern) as client:
+            assert login(client, PASSWORD) == told
+            assert login(client, "wrong") == WRONG
+            assert client.docmd("MAIL FROM:<>")[0] == 530
+        with connect(postern) as client:
+            assert login(client, password)[0] == 235
+            assert client.mail(ADDRESS)[0] == 250
+
+
 def test_an_app_password_is_bound_to_senders_networks_and_a_class(postern):
     postern.cli("alias", "add", "news-*@example.org", ADDRESS)
     password = make_app_password(postern, "newsletter", "--from", "news-*@example.org", "--network", "127.0.0.8/29",
