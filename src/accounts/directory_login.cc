@@ -58,8 +58,13 @@ net::Task<Result<Account>> Directory::check_hash(net::Loop& loop, StoredAccount 
                                                  std::string password, std::string lane) {
   const std::string hash = exists && stored.hash != kAskBackend ? stored.hash : nobodys_hash();
   auto job = [this, stored, exists, password, hash] {
+    // Many connections of one account often begin together: those that waited here learn from the first.
+    if (exists && cache_.contains(stored.account.id, hash, password)) return true;
     const bool right = matches_in_some_form(password, hash) && exists;
-    if (right) upgrade(stored, password);
+    if (right) {
+      cache_.remember(stored.account.id, hash, password);
+      upgrade(stored, password);
+    }
     return right;
   };
   Result<bool> right = co_await hashing_.run(loop, std::move(job), std::move(lane));
