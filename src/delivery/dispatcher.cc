@@ -116,7 +116,7 @@ void Dispatcher::spread(std::vector<queue::Lease> leases) {
     shared_.shares.enter(lease.account);
     Lane& lane = next_lane();
     auto carried = std::make_shared<queue::Lease>(std::move(lease));
-    lane.loop().post([&lane, carried] { lane.deliver(std::move(*carried), std::nullopt); });
+    lane.loop().post([&lane, carried] { lane.deliver(std::move(*carried), nullptr); });
   }
 }
 

@@ -116,7 +116,7 @@ Lane::~Lane() = default;
 
 // ---- from lease to jobs
 
-void Lane::deliver(queue::Lease lease, std::optional<std::string> content) {
+void Lane::deliver(queue::Lease lease, std::shared_ptr<const std::string> content) {
   auto message = std::make_shared<ActiveMessage>();
   message->signature = lease.signature;
   message->content = std::move(content);
@@ -148,7 +148,8 @@ net::Task<> Lane::prepare(std::shared_ptr<ActiveMessage> message) {
 net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
   const queue::Lease& lease = message.lease;
   if (lease.size <= kSmall) {
-    POSTERN_CO_TRY(message.content, co_await services_.queue.read(context_.loop, lease.id, 0));
+    POSTERN_CO_TRY(std::string content, co_await services_.queue.read(context_.loop, lease.id, 0));
+    message.content = std::make_shared<const std::string>(std::move(content));
     message.wishes = wishes_of_message(*message.content);
     co_return Result<>{};  // signed when its turn comes
   }
@@ -308,10 +309,11 @@ net::Task<> Lane::conclude(std::shared_ptr<ActiveMessage> message) {
 
 net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
   const queue::Lease& lease = message.lease;
+  if (lease.size > kSmall)
+    report.what = Return::Headers;  // a large message comes back as its header (RFC 3461 §4.3 allows it)
   std::string beginning;
   if (!message.content) {
     POSTERN_CO_TRY(beginning, co_await services_.queue.read(context_.loop, lease.id, 0));
-    report.what = Return::Headers;  // a large message comes back as its header (RFC 3461 §4.3 allows it)
   }
   const QueueId unique{make_id(report.now.time_since_epoch().count())};
   report.message_id = mail::make_message_id(unique, settings_.map.identity.hostname);

@@ -83,7 +83,7 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   /// `content`: the whole message when it is at hand.
-  void deliver(queue::Lease lease, std::optional<std::string> content);
+  void deliver(queue::Lease lease, std::shared_ptr<const std::string> content);
   /// Finishes the transactions in progress and gives the rest back untried.
   void stop();
   /// Ends transactions in progress as lost connections.

@@ -33,9 +33,10 @@ struct Attempt {
 /// A message that is being delivered: leased from the queue, on one loop, until all its jobs are back.
 struct ActiveMessage {
   queue::Lease lease;
-  std::optional<std::string> content;  ///< when small; else it is read from the queue piece by piece
-  std::string signature;               ///< "DKIM-Signature: ...\r\n"; empty: not signed yet, or never
-  bool signature_is_new = false;       ///< made in this attempt, so the queue has to keep it
+  /// nullptr: it is read from the queue piece by piece.
+  std::shared_ptr<const std::string> content;
+  std::string signature;          ///< "DKIM-Signature: ...\r\n"; empty: not signed yet, or never
+  bool signature_is_new = false;  ///< made in this attempt, so the queue has to keep it
   std::vector<std::optional<Attempt>> attempts;  ///< one per leased recipient; nullopt: not tried
   std::size_t open_jobs = 0;
   Urgency urgency = Urgency::Prompt;

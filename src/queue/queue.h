@@ -72,10 +72,10 @@ struct Lease {
   bool binary = false;
 };
 
-/// A message straight from intake, already leased; its content when it is small.
+/// A message straight from intake, already leased; its content when that is still in memory, else nullptr.
 struct FreshMessage {
   Lease lease;
-  std::optional<std::string> content;
+  std::shared_ptr<const std::string> content;
 };
 
 /// What a delivery attempt came to for one leased recipient.
@@ -192,7 +192,8 @@ struct Operated {
 /// Durable  when commit() yields a Receipt, envelope and content survive kill -9 and power loss. Before that
 ///          nothing is promised. A settle() may be lost in a crash: those recipients are tried again
 ///          (duplicate, never loss).
-/// Limits   content passes in pieces of 64 KiB; memory does not grow with the number of queued messages.
+/// Limits   memory does not grow with the number of queued messages: content passes in pieces of 64 KiB, and one
+///          of at most 256 KiB stays whole while a budget that all share lasts (queue/body_memory.h).
 /// Errors   Unavailable: the store does not work now (disk full, read-only, I/O error); it resumes by itself.
 ///          Corrupt: a record is damaged; it is set aside and named.
 /// See      RFC 5321 §6.1; docs/decisions/0004-one-sync-per-group.md, 0005-leases-in-memory.md
@@ -227,7 +228,7 @@ class Queue {
                                                           std::size_t max) = 0;
   /// Gives a lease back untried.
   virtual void release(const Lease& lease) = 0;
-  /// The content's piece number `piece`, from 0; empty: past the end.
+  /// The content's piece number `piece`, from 0, at most 256 KiB; empty: past the end.
   virtual net::Task<Result<std::string>> read(net::Loop& loop, QueueId id, std::uint32_t piece) = 0;
   /// Ends a lease. `keep_signature`: a signature made in this attempt, kept for the next; may be empty.
   /// After an error the lease goes on, so that nobody repeats what was delivered: settle again, or keep it.

@@ -18,6 +18,19 @@ std::string matching_sql(const Filter& filter) {
   return sql + " ORDER BY id LIMIT ?9";
 }
 
+constexpr const char* kKeptQueries[] = {
+    "SELECT next_attempt,message,number FROM recipients WHERE state=0 AND account=?1 AND domain=?2 AND "
+    "(next_attempt,message,number)>(?3,?4,?5) ORDER BY next_attempt,message,number",
+    "SELECT account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
+    "signature,accepted_at,size,handling,binary FROM messages WHERE id=?",
+    "SELECT number,address,domain,notify,orcpt,attempts,bounce,delay_reported FROM recipients WHERE "
+    "message=? "
+    "AND state=0 AND next_attempt<=? ORDER BY number",
+    "SELECT pieces,size,length(tail) FROM messages WHERE id=?",
+    "SELECT tail FROM messages WHERE id=?",
+    "SELECT content FROM pieces WHERE message=? AND number=?",
+};
+
 bool has_control(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
@@ -27,6 +40,14 @@ Result<QueueReader> QueueReader::open(const std::string& path, const char* vfs) 
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full, vfs));
   POSTERN_CHECK(database.migrate(queue_schema()));  // for who reads the files of a server that is stopped
   return QueueReader(std::move(database));
+}
+
+Result<store::Statement*> QueueReader::kept(Kept which) {
+  std::optional<store::Statement>& statement = kept_[which];
+  if (!statement) {
+    POSTERN_TRY(statement, database_.prepare(kKeptQueries[which]));
+  }
+  return &*statement;
 }
 
 Result<> QueueReader::flows(const std::function<void(AccountId, std::string, TimePoint)>& flow) {
@@ -44,20 +65,20 @@ Result<> QueueReader::flows(const std::function<void(AccountId, std::string, Tim
 Result<QueueReader::Look> QueueReader::look(const Schedule::Turn& turn, TimePoint now,
                                             const std::function<bool(const Position&)>& take,
                                             std::vector<QueueId>& taken) {
-  if (!look_) {
-    POSTERN_TRY(look_, database_.prepare(
-                           "SELECT next_attempt,message,number FROM recipients WHERE state=0 AND account=?1 "
-                           "AND domain=?2 AND (next_attempt,message,number)>(?3,?4,?5) "
-                           "ORDER BY next_attempt,message,number"));
-  }
-  look_->bind(turn.account.value, std::string_view(turn.domain), turn.after.due, turn.after.message,
+  POSTERN_TRY(store::Statement* const statement, kept(kLook));
+  const Use query(*statement);
+  query->bind(turn.account.value, std::string_view(turn.domain), turn.after.due, turn.after.message,
               turn.after.number);
   Look result;
+  Position last = turn.after;
   std::size_t found = 0;
   for (;;) {
-    POSTERN_TRY(const bool row, look_->step());
+    POSTERN_TRY(const bool row, query->step());
     if (!row) return result;
-    const Position at{look_->integer(0), look_->integer(1), look_->integer(2)};
+    const Position at{query->integer(0), query->integer(1), query->integer(2)};
+    // Without an order there is no end either.
+    if (at <= last) return fail(Errc::Corrupt, "the index of what is due is damaged");
+    last = at;
     if (at.due > millis(now)) {
       result.next_due = time_of(at.due);
       break;
@@ -70,82 +91,79 @@ Result<QueueReader::Look> QueueReader::look(const Schedule::Turn& turn, TimePoin
     result.reached = at;
     break;
   }
-  look_->reset();
   return result;
 }
 
 Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
-  POSTERN_TRY(
-      store::Statement query,
-      database_.prepare(
-          "SELECT account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
-          "signature,accepted_at,size,handling,binary FROM messages WHERE id=?"));
-  POSTERN_TRY(const bool found, query.bind(id.value).step());
+  POSTERN_TRY(store::Statement* const statement, kept(kMessage));
+  const Use query(*statement);
+  POSTERN_TRY(const bool found, query->bind(id.value).step());
   if (!found) return fail(Errc::Corrupt, "recipients without a message");
   Lease lease;
   lease.id = id;
-  lease.account = AccountId{query.integer(0)};
-  lease.account_name = query.text(1);
-  lease.session = SessionId{query.integer(2)};
-  lease.envelope.reverse_path = query.text(3);
-  const std::int64_t ret = query.integer(4);
+  lease.account = AccountId{query->integer(0)};
+  lease.account_name = query->text(1);
+  lease.session = SessionId{query->integer(2)};
+  lease.envelope.reverse_path = query->text(3);
+  const std::int64_t ret = query->integer(4);
   if (ret < 0 || ret > static_cast<std::int64_t>(smtp::Ret::Headers))
     return fail(Errc::Corrupt, "unknown RET");
   lease.envelope.params.ret = static_cast<smtp::Ret>(ret);
-  lease.envelope.params.envid = query.text(5);
-  lease.smtputf8 = query.integer(6) != 0;
-  lease.eight_bit = query.integer(7) != 0;
+  lease.envelope.params.envid = query->text(5);
+  lease.smtputf8 = query->integer(6) != 0;
+  lease.eight_bit = query->integer(7) != 0;
   lease.envelope.params.smtputf8 = lease.smtputf8;
-  lease.signing_domain = query.text(8);
-  lease.signature = query.text(9);
-  lease.accepted_at = time_of(query.integer(10));
-  lease.size = static_cast<std::uint64_t>(query.integer(11));
-  POSTERN_TRY(lease.envelope.params.handling, smtp::parse_handling(query.text(12)));
-  lease.binary = query.integer(13) != 0;
-  query.reset();
-
-  POSTERN_TRY(store::Statement recipients,
-              database_.prepare(
-                  "SELECT number,address,domain,notify,orcpt,attempts,bounce,delay_reported FROM recipients "
-                  "WHERE message=? AND state=0 AND next_attempt<=? ORDER BY number"));
-  recipients.bind(id.value, millis(now));
-  for (;;) {
-    POSTERN_TRY(const bool row, recipients.step());
-    if (!row) break;
-    smtp::Recipient r{recipients.text(1),
-                      recipients.text(2),
-                      {static_cast<std::uint8_t>(recipients.integer(3))},
-                      recipients.text(4)};
-    // An address goes onto the wire: a damaged one must not become a command.
-    if (r.address.empty() || has_control(r.address) || has_control(r.orcpt))
-      return fail(Errc::Corrupt, "the address of recipient " + std::to_string(recipients.integer(0)));
-    lease.index.push_back(static_cast<std::uint32_t>(recipients.integer(0)));
-    lease.attempts.push_back(static_cast<std::uint32_t>(recipients.integer(5)));
-    lease.bounce.push_back(recipients.integer(6) != 0);
-    lease.delay_reported.push_back(recipients.integer(7) != 0);
-    lease.envelope.recipients.push_back(std::move(r));
-  }
+  lease.signing_domain = query->text(8);
+  lease.signature = query->text(9);
+  lease.accepted_at = time_of(query->integer(10));
+  lease.size = static_cast<std::uint64_t>(query->integer(11));
+  POSTERN_TRY(lease.envelope.params.handling, smtp::parse_handling(query->text(12)));
+  lease.binary = query->integer(13) != 0;
   if (has_control(lease.envelope.reverse_path)) return fail(Errc::Corrupt, "the reverse-path");
+  POSTERN_CHECK(load_recipients(lease, now));
   return lease;
 }
 
+Result<> QueueReader::load_recipients(Lease& lease, TimePoint now) {
+  POSTERN_TRY(store::Statement* const statement, kept(kRecipients));
+  const Use recipients(*statement);
+  recipients->bind(lease.id.value, millis(now));
+  for (;;) {
+    POSTERN_TRY(const bool row, recipients->step());
+    if (!row) return {};
+    smtp::Recipient r{recipients->text(1),
+                      recipients->text(2),
+                      {static_cast<std::uint8_t>(recipients->integer(3))},
+                      recipients->text(4)};
+    // An address goes onto the wire: a damaged one must not become a command.
+    if (r.address.empty() || has_control(r.address) || has_control(r.orcpt))
+      return fail(Errc::Corrupt, "the address of recipient " + std::to_string(recipients->integer(0)));
+    lease.index.push_back(static_cast<std::uint32_t>(recipients->integer(0)));
+    lease.attempts.push_back(static_cast<std::uint32_t>(recipients->integer(5)));
+    lease.bounce.push_back(recipients->integer(6) != 0);
+    lease.delay_reported.push_back(recipients->integer(7) != 0);
+    lease.envelope.recipients.push_back(std::move(r));
+  }
+}
+
 Result<std::string> QueueReader::piece(QueueId id, std::uint32_t number) {
-  POSTERN_TRY(store::Statement message,
-              database_.prepare("SELECT pieces,size,length(tail) FROM messages WHERE id=?"));
-  POSTERN_TRY(const bool found, message.bind(id.value).step());
-  if (!found) return fail(Errc::NotFound, "no such message");
-  const std::int64_t pieces = message.integer(0);
-  if (pieces < 0 || pieces * static_cast<std::int64_t>(kPiece) + message.integer(2) != message.integer(1))
-    return fail(Errc::Corrupt, "the content is not as long as it was");
-  message.reset();
+  POSTERN_TRY(store::Statement* const lengths, kept(kLengths));
+  std::int64_t pieces = 0;
+  {
+    const Use message(*lengths);
+    POSTERN_TRY(const bool found, message->bind(id.value).step());
+    if (!found) return fail(Errc::NotFound, "no such message");
+    pieces = message->integer(0);
+    if (pieces < 0 || pieces * static_cast<std::int64_t>(kPiece) + message->integer(2) != message->integer(1))
+      return fail(Errc::Corrupt, "the content is not as long as it was");
+  }
   if (number > pieces) return std::string();
-  POSTERN_TRY(
-      store::Statement query,
-      database_.prepare(number == pieces ? "SELECT tail FROM messages WHERE id=?1 AND ?2>=0"
-                                         : "SELECT content FROM pieces WHERE message=?1 AND number=?2"));
-  POSTERN_TRY(const bool row, query.bind(id.value, std::int64_t{number}).step());
+  POSTERN_TRY(store::Statement* const statement, kept(number == pieces ? kTail : kPieceOf));
+  const Use query(*statement);
+  number == pieces ? query->bind(id.value) : query->bind(id.value, std::int64_t{number});
+  POSTERN_TRY(const bool row, query->step());
   if (!row) return fail(Errc::Corrupt, "a piece of the message is missing");
-  std::string content = query.text(0);
+  std::string content = query->text(0);
   if (number < pieces && content.size() != kPiece)
     return fail(Errc::Corrupt, "a piece of the message is short");
   return content;

@@ -4,6 +4,7 @@
 #include "queue/schedule.h"
 #include "store/sqlite.h"
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -43,8 +44,22 @@ class QueueReader {
 
  private:
   explicit QueueReader(store::Database database) : database_(std::move(database)) {}
+  /// Statements that stay prepared.
+  enum Kept : std::size_t { kLook, kMessage, kRecipients, kLengths, kTail, kPieceOf, kKeptCount };
+  /// Resets when it goes: a statement that is not reset pins its view of the file, and with it the log.
+  struct Use {
+    store::Statement& statement;
+    explicit Use(store::Statement& kept) : statement(kept) {}
+    ~Use() { statement.reset(); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    store::Statement* operator->() const { return &statement; }
+  };
+  [[nodiscard]] Result<store::Statement*> kept(Kept which);
+  [[nodiscard]] Result<> load_recipients(Lease& lease, TimePoint now);
+
   store::Database database_;
-  std::optional<store::Statement> look_;  // destroyed before its database
+  std::array<std::optional<store::Statement>, kKeptCount> kept_;  // destroyed before their database
 };
 
 }  // namespace postern::queue

@@ -9,8 +9,10 @@
 
 namespace postern::queue {
 
-/// Largest piece of content in one row.
+/// A piece of content that is put aside before its message exists.
 constexpr std::size_t kPiece = std::size_t{64} * 1024;
+/// The most content in the message's own row: what comes after its pieces, or all of it.
+constexpr std::size_t kMostInRow = 4 * kPiece;
 
 /// The schema of queue.db, one step per version.
 [[nodiscard]] const std::vector<std::string>& queue_schema();

@@ -317,7 +317,46 @@ TEST_F(QueueTest, FreshMessagesGoStraightToTheTaker) {
   queue_.reset();  // joins the writer
   ASSERT_EQ(taken.size(), 1U);
   EXPECT_EQ(taken[0].lease.id, id);
-  EXPECT_EQ(taken[0].content, "hello\r\n");
+  ASSERT_NE(taken[0].content, nullptr);
+  EXPECT_EQ(*taken[0].content, "hello\r\n");
+}
+
+TEST_F(QueueTest, ContentStaysInMemoryForTheFirstAttemptAsLongAsThereIsRoom) {
+  options_.body_memory = std::size_t{300} * 1024;
+  reopen();
+  std::mutex mutex;
+  std::condition_variable came;
+  std::vector<FreshMessage> taken;
+  queue_->set_on_accepted([&](FreshMessage fresh) {
+    const std::lock_guard lock(mutex);
+    taken.push_back(std::move(fresh));
+    came.notify_all();
+  });
+  // Whether the message came with its content; it stays in `taken`.
+  const auto comes_whole = [&](std::size_t size) {
+    std::string content(size, 'x');
+    for (std::size_t at = 0; at < size; at += 100) content[at] = static_cast<char>('a' + at % 23);
+    const std::size_t before = taken.size();
+    const QueueId id = put({"bob@example.net"}, content, 7000);
+    EXPECT_EQ(read(id), content) << "the store has all of it, whatever is in memory";
+    std::unique_lock lock(mutex);
+    EXPECT_TRUE(came.wait_for(lock, std::chrono::seconds{30}, [&] { return taken.size() > before; }));
+    if (taken.back().content) {
+      EXPECT_EQ(*taken.back().content, content);
+    }
+    return taken.back().content != nullptr;
+  };
+  for (const std::size_t size : {std::size_t{64} * 1024, std::size_t{64} * 1024 + 1, std::size_t{200'000}})
+    EXPECT_TRUE(comes_whole(size)) << size;
+  EXPECT_FALSE(comes_whole(100'000)) << "the first three have taken the room";
+  EXPECT_TRUE(comes_whole(50'000)) << "small ones always have some";
+  taken.clear();
+  EXPECT_TRUE(comes_whole(100'000)) << "and now there is room again";
+  taken.clear();
+  EXPECT_FALSE(comes_whole(300'000)) << "too large for any room";
+  EXPECT_TRUE(comes_whole(250'000)) << "and it gave back what it had taken on its way";
+  const std::vector<FreshMessage> outlives = std::exchange(taken, {});
+  queue_.reset();
 }
 
 TEST_F(QueueTest, OperatorsHoldReleaseAndRemove) {

@@ -5,6 +5,7 @@
 #include "queue/sqlite_queue_parts.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 namespace postern::queue {
@@ -39,7 +40,8 @@ std::vector<Leases::Waiting> waiting_after(const Lease& lease, const std::vector
 
 class SqliteQueue::SqliteDraft final : public Queue::Draft {
  public:
-  SqliteDraft(SqliteQueue& queue, net::Loop& loop, QueueId id) : queue_(queue), loop_(loop), id_(id) {
+  SqliteDraft(SqliteQueue& queue, net::Loop& loop, QueueId id)
+      : queue_(queue), loop_(loop), id_(id), share_(queue.body_memory_) {
     const std::lock_guard lock(queue_.mutex_);
     ++queue_.open_drafts_;
   }
@@ -61,11 +63,13 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
   net::Task<Result<>> append(std::string_view content) override {
     size_ += content.size();
     while (!content.empty()) {
-      const std::size_t room = std::min(kPiece - tail_.size(), content.size());
+      const std::size_t room = std::min(room_ - tail_.size(), content.size());
       tail_.append(content, 0, room);
       content.remove_prefix(room);
-      if (tail_.size() < kPiece || content.empty()) continue;
-      POSTERN_CO_CHECK(co_await put_aside());
+      if (tail_.size() < room_ || content.empty() || keep_more()) continue;
+      while (tail_.size() >= kPiece) POSTERN_CO_CHECK(co_await put_aside());
+      share_.give_back();
+      room_ = kPiece;
     }
     co_return Result<>{};
   }
@@ -74,24 +78,24 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
     auto request = std::make_unique<Request>();
     std::optional<FreshMessage> fresh;
     if (message.not_before() == message.accepted_at) {
-      fresh.emplace(FreshMessage{lease_of(message), std::nullopt});
+      fresh.emplace(FreshMessage{lease_of(message), nullptr});
       // The lease is taken before the commit, so that nobody finds the message in between.
       queue_.leases_.reserve(id_);
     }
-    auto shared = std::make_shared<std::pair<NewMessage, std::string>>(std::move(message), std::move(tail_));
-    if (fresh && pieces_ == 0) fresh->content = shared->second;
-    if (shared->first.account_name.empty()) {
+    const auto shared = std::make_shared<NewMessage>(std::move(message));
+    const std::shared_ptr<const std::string> tail = BodyShare::bind(std::move(share_), std::move(tail_));
+    if (fresh && pieces_ == 0) fresh->content = tail;
+    if (shared->account_name.empty()) {
       request->before = "before_report_commit";
       request->after = "after_report_commit";
     }
     request->fresh = std::move(fresh);
-    request->apply = [shared, size = size_, pieces = pieces_](QueueTables& tables) {
-      return tables.insert_message(shared->first, size, pieces, shared->second);
+    request->apply = [shared, tail, size = size_, pieces = pieces_](QueueTables& tables) {
+      return tables.insert_message(*shared, size, pieces, *tail);
     };
     if (!request->fresh) {
       request->done = [&leases = queue_.leases_, shared](const Result<>& written) {
-        if (written)
-          leases.add(shared->first.account, waiting_of(shared->first.envelope, shared->first.not_before()));
+        if (written) leases.add(shared->account, waiting_of(shared->envelope, shared->not_before()));
       };
     }
     const Result<> durable = co_await queue_.submit_and_wait(loop_, std::move(request));
@@ -101,9 +105,17 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
   }
 
  private:
+  /// Whether the content, which has filled its room, may go on in memory.
+  bool keep_more() {
+    if (pieces_ > 0 || room_ == kMostInRow || !share_.take(kPiece)) return false;
+    room_ += kPiece;
+    return true;
+  }
+
   net::Task<Result<>> put_aside() {
     auto request = std::make_unique<Request>();
-    auto content = std::make_shared<std::string>(std::exchange(tail_, {}));
+    auto content = std::make_shared<std::string>(tail_, 0, kPiece);
+    tail_.erase(0, kPiece);
     request->before = "before_piece_commit";
     request->after = "after_piece_commit";
     request->apply = [id = id_, number = pieces_, content](QueueTables& tables) {
@@ -142,6 +154,8 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
   SqliteQueue& queue_;
   net::Loop& loop_;
   const QueueId id_;
+  BodyShare share_;
+  std::size_t room_ = kPiece;
   std::string tail_;
   std::uint64_t size_ = 0;
   std::uint32_t pieces_ = 0;
@@ -150,7 +164,9 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
 
 Result<std::unique_ptr<SqliteQueue>> SqliteQueue::open(const std::string& path, const Options& options,
                                                        const Clock& clock, const char* vfs) {
-  POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Full, vfs));
+  auto gathering = std::make_unique<store::GatheringVfs>(vfs);
+  POSTERN_TRY(store::Database database,
+              store::Database::open(path, store::Database::Sync::Full, gathering->name()));
   POSTERN_CHECK(database.migrate(queue_schema()));
   POSTERN_TRY(QueueTables tables, QueueTables::prepare(database));
   POSTERN_TRY(store::Transaction sweep, store::Transaction::begin(database));
@@ -158,8 +174,8 @@ Result<std::unique_ptr<SqliteQueue>> SqliteQueue::open(const std::string& path, 
   POSTERN_CHECK(sweep.commit());
   POSTERN_TRY(QueueReader reader, QueueReader::open(path, vfs));
   POSTERN_TRY(QueueReader operator_reader, QueueReader::open(path, vfs));
-  auto files = std::unique_ptr<Files>(
-      new Files{std::move(database), std::move(tables), std::move(reader), std::move(operator_reader)});
+  auto files = std::unique_ptr<Files>(new Files{std::move(gathering), std::move(database), std::move(tables),
+                                                std::move(reader), std::move(operator_reader)});
   std::unique_ptr<SqliteQueue> queue(new SqliteQueue(std::move(files), options, clock));
   POSTERN_CHECK(queue->load_state());
   return queue;
@@ -169,6 +185,7 @@ SqliteQueue::SqliteQueue(std::unique_ptr<Files> files, const Options& options, c
     : files_(std::move(files)),
       options_(options),
       clock_(clock),
+      body_memory_(std::make_shared<BodyMemory>(options.body_memory)),
       leases_(options.active_capacity),
       writer_([this] { write_groups(); }) {}
 
@@ -380,6 +397,7 @@ void SqliteQueue::set_aside(QueueId id, const std::string& why) {
 
 Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max) {
   std::vector<Lease> leases;
+  std::unordered_set<QueueId> empty;
   Result<> readable;
   while (leases.size() < max && readable) {
     std::optional<Schedule::Turn> turn = leases_.next(now);
@@ -395,6 +413,9 @@ Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max)
         readable = lease.error();
       } else if (!lease) {
         set_aside(id, lease.error().detail);
+      } else if (lease->index.empty() && !empty.insert(id).second) {
+        // Once: its last recipient was settled after the look. Again: it would be found for ever.
+        set_aside(id, "the index of what is due is damaged");
       } else if (leases_.admit(*lease, now)) {
         leases.push_back(*std::move(lease));
       }

@@ -2,6 +2,7 @@
 
 #include "base/options.h"
 #include "net/offload.h"
+#include "queue/body_memory.h"
 #include "queue/leases.h"
 #include "queue/queue.h"
 
@@ -26,6 +27,7 @@ struct Options {
   std::chrono::milliseconds max_settle_delay{10};
   std::chrono::milliseconds probe_interval{1000};
   std::size_t active_capacity = 2000;  ///< messages in delivery: [delivery] max_active, set by the server
+  std::size_t body_memory = BodyMemory::kBudget;
 
   static auto fields() {
     using std::chrono::milliseconds;
@@ -120,6 +122,7 @@ class SqliteQueue final : public Queue {
   std::string failure_;  // why the store does not work; empty: it does
   std::function<void(FreshMessage)> taker_;
 
+  const std::shared_ptr<BodyMemory> body_memory_;
   Leases leases_;
   mutable std::mutex holds_mutex_;
   std::unordered_map<AccountId, AccountHold> holds_;

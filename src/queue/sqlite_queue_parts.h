@@ -3,6 +3,7 @@
 #include "queue/queue_reader.h"
 #include "queue/queue_tables.h"
 #include "queue/sqlite_queue.h"
+#include "store/gathering_vfs.h"
 
 #include <functional>
 #include <optional>
@@ -10,6 +11,7 @@
 namespace postern::queue {
 
 struct SqliteQueue::Files {
+  std::unique_ptr<store::GatheringVfs> vfs;  // of the writer; outlives its database
   store::Database database;
   QueueTables tables;
   QueueReader reader;           // used on the reader thread only
