@@ -141,6 +141,10 @@ Result<> check_whole(const Config& config, const std::string& file) {
   if (config.tls.certificate.empty() != config.tls.key.empty()) {
     return fail(Errc::Malformed, file + ": [tls] needs both certificate and key");
   }
+  if (!config.listen.client_certificates.empty() && config.tls.client_ca.empty()) {
+    return fail(Errc::Malformed,
+                file + ": listen.client_certificates needs tls.client_ca: whose certificates count");
+  }
   return {};
 }
 

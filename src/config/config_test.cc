@@ -81,6 +81,10 @@ TEST(Config, NamesThePlaceAndTheNearestName) {
            Case{"hostname = \"a.b\"\n[oauth]\nissuer = \"https://id.example\"\naudience = "
                 "[\"x\"]\nalgorithms = [\"HS256\"]",
                 "a.toml:2:1: [oauth] algorithms: HS256 is none of RS256, ES256, EdDSA"},
+           Case{"hostname = \"a.b\"\n[listen]\nclient_certificates = [\"[::]:465\"]",
+                "a.toml: listen.client_certificates needs tls.client_ca: whose certificates count"},
+           Case{"hostname = \"a.b\"\n[[route]]\nto = [\"*.ok.example\", \"no domain!\"]",
+                "a.toml:2:1: [[route]] to: \"no domain!\" is neither a domain, nor *.DOMAIN, nor an address"},
            Case{"hostname = 5", "a.toml:1:12: hostname must be a text in quotes"},
            Case{"hostname = \"localhost\"",
                 "a.toml:1:12: hostname must be a fully qualified name such as \"mail.example.org\""},

@@ -1,5 +1,7 @@
 #include "delivery/route_table.h"
 
+#include "smtp/address_grammar.h"
+
 #include <algorithm>
 #include <cctype>
 
@@ -55,6 +57,19 @@ Result<Egress> parse_egress(const RouteRule& rule) {
   return egress;
 }
 
+/// A pattern that can fit something; a mistyped one would let mail pass by its route without a word.
+Result<> check_pattern(const char* key, const std::string& pattern) {
+  const bool sender = std::string_view(key) == "from";
+  if (sender && pattern == "<>") return {};
+  std::string_view domain = pattern;
+  if (domain.starts_with("*.")) domain.remove_prefix(2);
+  const bool address = pattern.find('@') != std::string::npos;
+  if (address ? smtp::parse_mailbox(pattern).has_value() : smtp::valid_host(domain)) return {};
+  return fail(Errc::Malformed, std::string(key) + ": \"" + pattern +
+                                   "\" is neither a domain, nor *.DOMAIN, nor an address" +
+                                   (sender ? "; the empty sender is \"<>\"" : ""));
+}
+
 std::vector<std::string> all_lower(const std::vector<std::string>& texts) {
   std::vector<std::string> out;
   for (const std::string& text : texts) out.push_back(lower(text));
@@ -67,11 +82,8 @@ Result<> RouteRule::validate() const {
   if ((action == RouteAction::Smarthost) != !smarthost.empty()) {
     return fail(Errc::Malformed, "smarthost = NAME belongs to action = \"smarthost\", and to nothing else");
   }
-  for (const std::string& pattern : to) {
-    if (pattern.empty() || pattern == "<>") return fail(Errc::Malformed, "to has a pattern that fits nobody");
-  }
-  if (std::ranges::find(from, "") != from.end())
-    return fail(Errc::Malformed, "from: the empty sender is \"<>\"");
+  for (const std::string& pattern : to) POSTERN_CHECK(check_pattern("to", pattern));
+  for (const std::string& pattern : from) POSTERN_CHECK(check_pattern("from", pattern));
   POSTERN_CHECK(parse_tls(tls));
   POSTERN_CHECK(parse_egress(*this));
   return {};

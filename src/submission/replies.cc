@@ -73,7 +73,7 @@ Reply bye(std::string_view hostname) {
 }
 Reply help() {
   return make(214, {2, 0, 0},
-              "Mail submission, RFC 6409: EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY");
+              "Mail submission, RFC 6409: EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY");
 }
 Reply cannot_verify() { return make(252, {2, 5, 2}, "Cannot verify; send mail and see"); }
 Reply start_tls() { return make(220, {2, 0, 0}, "Ready to start TLS"); }

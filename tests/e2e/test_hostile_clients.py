@@ -125,7 +125,7 @@ def test_too_many_connections_are_turned_away_before_the_banner(server):
     eventually(lambda: Talk(server, "").line().startswith("220"), "a welcome again")
 
 
-@pytest.mark.parametrize("said", [b"", b"EHLO x\r\n", b"EHLO x\r\n" + LOGIN, b"EHLO x\r\n" + LOGIN + b"MAIL FROM:<>\r\n",
+@pytest.mark.parametrize("said", [b"", b"EHLO x\r\n", b"EHLO x\r\nAUTH LOGIN\r\n", b"EHLO x\r\nAUTH PLAIN ", b"EHLO x\r\n" + LOGIN, b"EHLO x\r\n" + LOGIN + b"MAIL FROM:<>\r\n",
                                   b"EHLO x\r\n" + LOGIN + b"MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nFrom: a",
                                   b"EHLO x\r\n" + LOGIN + b"MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 100\r\nFrom: a"])
 def test_a_reset_at_any_stage_leaves_nothing(server, said):
@@ -137,6 +137,16 @@ def test_a_reset_at_any_stage_leaves_nothing(server, said):
     talk.socket.close()
     works(server)
     assert server.cli_json("queue", "ls") == before
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00", b"GET"])
+def test_a_reset_before_or_within_the_handshake_leaves_nothing(server, said):
+    for port in (server.submissions, server.submission):
+        raw = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        raw.sendall(said)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.close()
+    works(server)
 
 
 @pytest.mark.parametrize("size", [2**63, 2**64 - 1, 2**64, 10**30])

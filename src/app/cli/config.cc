@@ -4,6 +4,7 @@
 #include "config/catalogue.h"
 #include "config/changes.h"
 
+#include <fstream>
 #include <iostream>
 
 namespace postern::app::cli {
@@ -19,11 +20,22 @@ std::string json_of(const config::Option& option) {
          '}';
 }
 
+Result<> check_readable(const char* key, const std::string& path) {
+  if (path.empty() || std::ifstream(path)) return {};
+  return fail(Errc::NotFound, std::string(key) + ": cannot read " + path);
+}
+
 /// What a text can only name: certificates, passwords in files of their own.
 Result<> check_files(const config::Config& config) {
   if (config.accounts.backend == accounts::BackendKind::Ldap)
     POSTERN_CHECK(accounts::LdapBackend::create(config.ldap));
-  if (!config.tls.certificate.empty()) POSTERN_CHECK(net::TlsServer::load(certificate_files(config.tls)));
+  POSTERN_CHECK(check_readable("ldap.ca_file", config.ldap.ca_file));
+  POSTERN_CHECK(check_readable("oauth.client_secret_file", config.oauth.client_secret_file));
+  POSTERN_CHECK(check_readable("oauth.ca_file", config.oauth.ca_file));
+  POSTERN_CHECK(check_readable("dns.trust_anchor", config.dns.trust_anchor));
+  const std::string client_ca = config.listen.client_certificates.empty() ? "" : config.tls.client_ca;
+  if (!config.tls.certificate.empty())
+    POSTERN_CHECK(net::TlsServer::load(certificate_files(config.tls), client_ca));
   POSTERN_CHECK(delivery_settings(config));
   return {};
 }
