@@ -2,6 +2,7 @@
 
 #include "delivery/map.h"
 #include "delivery/next_hop.h"
+#include "dns/txt_soon.h"
 #include "mail/header.h"
 #include "mail/idna.h"
 #include "tlspolicy/dane.h"
@@ -12,6 +13,9 @@
 
 namespace postern::delivery {
 namespace {
+
+/// Mail does not wait longer to know whether somebody wants a report.
+constexpr std::chrono::seconds kTxtPatience{2};
 
 using StsMode = tlspolicy::StsPolicy::Mode;
 
@@ -94,12 +98,19 @@ std::string DestinationTls::key() const {
 }
 
 DomainWishes wishes_of_message(std::string_view content) {
-  const std::size_t end = content.find("\r\n\r\n");
-  if (end == std::string_view::npos) return DomainWishes::Kept;
-  const Result<mail::Header> header = mail::Header::parse(content.substr(0, end + 2));
-  const mail::HeaderField* const field = header ? header->find("TLS-Required") : nullptr;
-  return field != nullptr && mail::same_name(field->value(), "no") ? DomainWishes::Waived
-                                                                   : DomainWishes::Kept;
+  // Every message comes by here, so the header is not taken apart.
+  constexpr std::string_view kName = "TLS-Required:";
+  while (!content.empty()) {
+    std::string_view line = content.substr(0, content.find("\r\n"));
+    if (line.empty()) break;
+    content.remove_prefix(std::min(line.size() + 2, content.size()));
+    if (!mail::same_name(line.substr(0, kName.size()), kName)) continue;
+    line.remove_prefix(kName.size());
+    while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+    return mail::same_name(line, "no") ? DomainWishes::Waived : DomainWishes::Kept;
+  }
+  return DomainWishes::Kept;
 }
 
 net::Task<DestinationTls> TlsPolicies::of_destination(std::string domain, const HostList& hosts,
@@ -118,7 +129,8 @@ net::Task<DestinationTls> TlsPolicies::of_destination(std::string domain, const 
       out.sts = std::make_shared<const tlspolicy::StsFinding>(std::move(found));
   }
   if (reports_) {
-    const Result<std::vector<std::string>> txt = co_await resolver_.txt("_smtp._tls." + *name);
+    const Result<std::vector<std::string>> txt =
+        co_await dns::txt_soon(loop_, resolver_, "_smtp._tls." + *name, kTxtPatience);
     out.reported = txt && !tlspolicy::parse_report_uris(*txt).empty();
   }
   // Names that count beside the host's (RFC 7672 §3.2.2), policies and reports are of one domain.

@@ -1,6 +1,7 @@
 #include "tlspolicy/mta_sts.h"
 
 #include "base/log.h"
+#include "dns/txt_soon.h"
 
 #include <utility>
 
@@ -9,6 +10,8 @@ namespace {
 
 /// How often somebody who waits for another one's fetch looks whether it is over.
 constexpr std::chrono::milliseconds kLookAgain{50};
+/// Mail does not wait longer for a domain's announcement; what is cached holds without it.
+constexpr std::chrono::seconds kTxtPatience{5};
 constexpr std::size_t kRefreshBatch = 50;
 /// Policies that nobody needed for so long are left to expire.
 constexpr std::chrono::hours kInUse{30 * 24};
@@ -54,7 +57,8 @@ StsFinding still_holds(const CachedPolicy& cached, StsFinding because) {
 }  // namespace
 
 net::Task<StsFinding> MtaSts::policy_of(net::Loop& loop, dns::Resolver& resolver, std::string domain) {
-  const Result<std::vector<std::string>> txt = co_await resolver.txt("_mta-sts." + domain);
+  const Result<std::vector<std::string>> txt =
+      co_await dns::txt_soon(loop, resolver, "_mta-sts." + domain, kTxtPatience);
   const std::optional<std::string> id = txt ? announced_id(*txt) : std::nullopt;
   const std::optional<CachedPolicy> known = co_await cached(loop, domain);
   if (!id) {  // RFC 8461 §5.1: what was promised holds, whatever DNS says now

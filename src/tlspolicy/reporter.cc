@@ -10,6 +10,8 @@ namespace {
 
 /// How often the log is looked through for reports that are due.
 constexpr std::chrono::seconds kLookEvery{30};
+/// Of those whose day is over; their time comes one after the other.
+constexpr std::size_t kMaxListed = 10'000;
 constexpr std::chrono::minutes kFirstRetry{30};
 constexpr std::chrono::hours kLongestRetry{6};
 constexpr std::chrono::seconds kPostTime{60};
@@ -42,7 +44,7 @@ net::Task<> Reporter::run_once(net::Loop& loop) {
   if (!flushed || now - looked_ < kLookEvery) co_return;
   looked_ = now;
   const std::function<Result<std::vector<DueReport>>()> ask = [&sessions, now] {
-    return sessions.due(day_of(now), now, kBatch);
+    return sessions.due(day_of(now), now, kMaxListed);
   };
   const Result<std::vector<DueReport>> due = co_await on_disk<std::vector<DueReport>>(loop, ask);
   if (!due || due->empty()) co_return;
@@ -51,9 +53,12 @@ net::Task<> Reporter::run_once(net::Loop& loop) {
     log::Event(log::Level::Warning, "tls.reports_not_sent")
         .with("why", "no domain with a DKIM key above our host name: unsigned reports are ignored");
   }
+  std::size_t sent = 0;
   for (const DueReport& each : *due) {
-    if (!author) co_return;
-    if (time_has_come(each)) co_await send(loop, each, *author);
+    if (!author || sent == kBatch) co_return;
+    if (!time_has_come(each)) continue;
+    ++sent;
+    co_await send(loop, each, *author);
   }
 }
 
