@@ -98,6 +98,8 @@ json::object to_json(const queue::Listed& message) {
           {"size", message.size},
           {"active", message.active},
           {"account_held", message.account_held},
+          {"client", message.client},
+          {"novelty", message.novelty},
           {"recipients", std::move(recipients)}};
 }
 
@@ -141,27 +143,43 @@ json::object to_json(const queue::Filter& filter) {
   if (filter.state) out["state"] = name_of(*filter.state);
   if (filter.accepted_before) out["accepted_before"] = filter.accepted_before->time_since_epoch().count();
   if (filter.scheduled_after) out["scheduled_after"] = filter.scheduled_after->time_since_epoch().count();
+  if (filter.accepted_since) out["accepted_since"] = filter.accepted_since->time_since_epoch().count();
+  if (filter.network) out["network"] = filter.network->text();
+  if (filter.min_novelty > 0) out["min_novelty"] = filter.min_novelty;
   return out;
 }
+
+namespace {
+
+/// The members that are no texts. True: it was one of them.
+Result<bool> take_number(queue::Filter& filter, std::string_view name, const json::value& content) {
+  if ((name == "limit" || name == "min_novelty") && content.is_number()) {
+    boost::system::error_code error;
+    const auto count = content.to_number<std::size_t>(error);
+    if (error || (name == "min_novelty" && count > 100))
+      return fail(Errc::Malformed, "filter: " + std::string(name) + " is no count");
+    if (name == "limit") filter.limit = count;
+    if (name == "min_novelty") filter.min_novelty = static_cast<std::uint32_t>(count);
+    return true;
+  }
+  const bool time = name == "accepted_before" || name == "accepted_since" || name == "scheduled_after";
+  if (!time || !content.is_int64()) return false;
+  const TimePoint when{std::chrono::milliseconds{content.as_int64()}};
+  std::optional<TimePoint>& member = name == "accepted_before"  ? filter.accepted_before
+                                     : name == "accepted_since" ? filter.accepted_since
+                                                                : filter.scheduled_after;
+  member = when;
+  return true;
+}
+
+}  // namespace
 
 Result<queue::Filter> filter_from_json(const json::value& value) {
   if (!value.is_object()) return fail(Errc::Malformed, "filter is not an object");
   queue::Filter filter;
   for (const auto& [name, content] : value.as_object()) {
-    if (name == "limit" && content.is_number()) {
-      boost::system::error_code error;
-      filter.limit = content.to_number<std::size_t>(error);
-      if (error) return fail(Errc::Malformed, "filter: limit is no count");
-      continue;
-    }
-    if (name == "accepted_before" && content.is_int64()) {
-      filter.accepted_before = TimePoint{std::chrono::milliseconds{content.as_int64()}};
-      continue;
-    }
-    if (name == "scheduled_after" && content.is_int64()) {
-      filter.scheduled_after = TimePoint{std::chrono::milliseconds{content.as_int64()}};
-      continue;
-    }
+    POSTERN_TRY(const bool taken, take_number(filter, name, content));
+    if (taken) continue;
     if (!content.is_string())
       return fail(Errc::Malformed, "filter: " + std::string(name) + " is not a string");
     const std::string text(content.as_string());
@@ -179,6 +197,8 @@ Result<queue::Filter> filter_from_json(const json::value& value) {
       filter.site = text;
     } else if (name == "reason") {
       filter.reason = text;
+    } else if (name == "network") {
+      POSTERN_TRY(filter.network, net::Network::parse(text));
     } else if (name == "state" && (text == "waiting" || text == "held")) {
       filter.state = text == "held" ? queue::RecipientState::Held : queue::RecipientState::Waiting;
     } else {

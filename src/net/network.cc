@@ -1,5 +1,6 @@
 #include "net/network.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace postern::net {
@@ -30,6 +31,16 @@ Result<Network> Network::parse(std::string_view text) {
 
 bool Network::contains(const IpAddress& ip) const {
   return ip.is_v6() == base_.is_v6() && ip.network(bits_, bits_) == base_;
+}
+
+IpAddress Network::last() const {
+  const std::size_t size = width(base_) / 8;
+  std::string octets;
+  for (std::size_t i = 0; i < size; ++i) {
+    const unsigned fixed = bits_ <= i * 8 ? 0 : std::min(8U, bits_ - static_cast<unsigned>(i * 8));
+    octets += static_cast<char>(base_.octets().at(i) | (0xFFU >> fixed));
+  }
+  return *IpAddress::from_octets(octets);  // it has 4 or 16
 }
 
 std::string Network::text() const {

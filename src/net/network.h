@@ -14,6 +14,8 @@ class Network {
   /// Errors: Malformed, also when bits behind the prefix are set ("192.0.2.1/24": a slip of the pen).
   [[nodiscard]] static Result<Network> parse(std::string_view text);
   [[nodiscard]] bool contains(const IpAddress& ip) const;
+  [[nodiscard]] IpAddress first() const { return base_; }
+  [[nodiscard]] IpAddress last() const;
   /// As parse() reads it; one address has no "/".
   [[nodiscard]] std::string text() const;
 

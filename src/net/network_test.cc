@@ -20,6 +20,17 @@ TEST(Network, ContainsWhatThePrefixSays) {
   EXPECT_FALSE(contains("127.0.0.1", "127.0.0.2"));
 }
 
+TEST(Network, HasAFirstAndALastAddress) {
+  for (const auto& [text, last] :
+       {std::pair{"192.0.2.0/24", "192.0.2.255"}, std::pair{"192.0.2.128/25", "192.0.2.255"},
+        std::pair{"192.0.2.8/30", "192.0.2.11"}, std::pair{"192.0.2.7", "192.0.2.7"},
+        std::pair{"0.0.0.0/0", "255.255.255.255"},
+        std::pair{"2001:db8::/33", "2001:db8:7fff:ffff:ffff:ffff:ffff:ffff"}}) {
+    EXPECT_EQ(Network::parse(text)->last().text(), last) << text;
+    EXPECT_TRUE(Network::parse(text)->contains(Network::parse(text)->first()));
+  }
+}
+
 TEST(Network, IsReadAndWritten) {
   for (const char* text : {"192.0.2.0/24", "2001:db8::/32", "127.0.0.1", "::1", "0.0.0.0/0"})
     EXPECT_EQ(Network::parse(text)->text(), text);

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "net/endpoint.h"
 #include "net/loop.h"
+#include "net/network.h"
 #include "net/task.h"
 #include "smtp/envelope.h"
 
@@ -37,6 +39,8 @@ struct NewMessage {
   bool eight_bit = false;  ///< the content needs 8BITMIME
   bool smtputf8 = false;   ///< header or envelope need SMTPUTF8
   bool binary = false;     ///< the content needs BINARYMIME (RFC 3030 §3): its lines are not text
+  std::optional<net::IpAddress> client = std::nullopt;  ///< who handed it in; none: the server itself
+  std::uint32_t novelty = 0;  ///< percent of its recipients to whom the account had not written before
   [[nodiscard]] TimePoint not_before() const { return queue::not_before(envelope, accepted_at); }
 };
 
@@ -70,6 +74,7 @@ struct Lease {
   bool eight_bit = false;
   bool smtputf8 = false;
   bool binary = false;
+  std::uint32_t novelty = 0;  ///< see NewMessage
 };
 
 /// A message straight from intake, already leased; its content when that is still in memory, else nullptr.
@@ -120,6 +125,8 @@ struct Listed {
   std::uint64_t size = 0;
   bool active = false;        ///< being delivered now
   bool account_held = false;  ///< frozen with all of its account's mail; the recipients are shown as Held
+  std::string client;         ///< the IP address that handed it in; "": not known
+  std::uint32_t novelty = 0;  ///< see NewMessage
   std::vector<To> recipients;
 };
 
@@ -136,7 +143,10 @@ struct Filter {
   std::optional<TimePoint> accepted_before = std::nullopt;
   std::optional<TimePoint> scheduled_after =
       std::nullopt;         ///< its sender wants it to wait beyond that (RFC 4865)
-  std::size_t limit = 100;  ///< messages; the oldest ones
+  std::optional<TimePoint> accepted_since = std::nullopt;
+  std::optional<net::Network> network = std::nullopt;  ///< the client's
+  std::uint32_t min_novelty = 0;                       ///< percent; see NewMessage
+  std::size_t limit = 100;                             ///< messages; the oldest ones
 
   /// Whether it means some recipients of a message and not others.
   [[nodiscard]] bool by_recipient() const {
@@ -144,8 +154,8 @@ struct Filter {
   }
   /// Whether it means every message.
   [[nodiscard]] bool everything() const {
-    return !id && account.empty() && sender.empty() && !accepted_before && !scheduled_after &&
-           !by_recipient();
+    return !id && account.empty() && sender.empty() && !accepted_before && !accepted_since && !network &&
+           min_novelty == 0 && !scheduled_after && !by_recipient();
   }
 };
 
@@ -250,6 +260,8 @@ class Queue {
   /// Sends what was frozen. NotFound: the account is not held.
   virtual net::Task<Result<>> release_account(net::Loop& loop, AccountId account) = 0;
   [[nodiscard]] virtual std::vector<AccountHold> held_accounts() const = 0;
+  /// Asked for each message; from memory.
+  [[nodiscard]] virtual bool account_held(AccountId account) const = 0;
   /// Whether this leased message, or its account, was held or removed: a transaction that has not begun must not.
   [[nodiscard]] virtual bool withdrawn(QueueId id) const = 0;
 

@@ -22,7 +22,7 @@ constexpr const char* kKeptQueries[] = {
     "SELECT next_attempt,message,number FROM recipients WHERE state=0 AND account=?1 AND domain=?2 AND "
     "(next_attempt,message,number)>(?3,?4,?5) ORDER BY next_attempt,message,number",
     "SELECT account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
-    "signature,accepted_at,size,handling,binary FROM messages WHERE id=?",
+    "signature,accepted_at,size,handling,binary,novelty FROM messages WHERE id=?",
     "SELECT number,address,domain,notify,orcpt,attempts,bounce,delay_reported FROM recipients WHERE "
     "message=? "
     "AND state=0 AND next_attempt<=? ORDER BY number",
@@ -119,6 +119,7 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
   lease.size = static_cast<std::uint64_t>(query->integer(11));
   POSTERN_TRY(lease.envelope.params.handling, smtp::parse_handling(query->text(12)));
   lease.binary = query->integer(13) != 0;
+  lease.novelty = static_cast<std::uint32_t>(query->integer(14));
   if (has_control(lease.envelope.reverse_path)) return fail(Errc::Corrupt, "the reverse-path");
   POSTERN_CHECK(load_recipients(lease, now));
   return lease;
@@ -199,13 +200,14 @@ Result<std::vector<Grouped>> QueueReader::group(const Filter& filter, GroupBy by
                                                     "CAST(status||' '||text AS BLOB) END"
                                                   : "account_name";
   std::string where = message_conditions(filter);
-  POSTERN_TRY(store::Statement query,
-              database_.prepare(
-                  std::string("SELECT ") + key +
-                  ",count(DISTINCT message),count(*),sum(state=1 OR r.account IN (SELECT account "
-                  "FROM account_holds)),min(accepted_at),min(next_attempt) FROM recipients r JOIN "
-                  "(SELECT id,account_name,reverse_path,accepted_at FROM messages) m ON m.id=message" +
-                  where + " AND state<2" + kRecipientConditions + " GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?9"));
+  POSTERN_TRY(
+      store::Statement query,
+      database_.prepare(
+          std::string("SELECT ") + key +
+          ",count(DISTINCT message),count(*),sum(state=1 OR r.account IN (SELECT account "
+          "FROM account_holds)),min(accepted_at),min(next_attempt) FROM recipients r JOIN "
+          "(SELECT id,account_name,reverse_path,accepted_at,client,novelty FROM messages) m ON m.id=message" +
+          where + " AND state<2" + kRecipientConditions + " GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?9"));
   bind_filter(query, filter);
   std::vector<Grouped> groups;
   for (;;) {
@@ -227,7 +229,7 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
       store::Statement query,
       database_.prepare(
           "SELECT id,account_name,reverse_path,accepted_at,size,not_before,account IN (SELECT account "
-          "FROM account_holds) FROM messages" +
+          "FROM account_holds),client,novelty FROM messages" +
           matching_sql(filter)));
   bind_filter(query, filter);
   std::vector<Listed> listed;
@@ -242,6 +244,11 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
     entry.size = static_cast<std::uint64_t>(query.integer(4));
     entry.not_before = std::max(entry.accepted_at, time_of(query.integer(5)));
     entry.account_held = query.integer(6) != 0;
+    if (const std::string key = query.text(7); key.size() > 1) {
+      const Result<net::IpAddress> client = net::IpAddress::from_octets(std::string_view(key).substr(1));
+      if (client) entry.client = client->text();
+    }
+    entry.novelty = static_cast<std::uint32_t>(query.integer(8));
     listed.push_back(std::move(entry));
   }
   POSTERN_TRY(store::Statement recipients,

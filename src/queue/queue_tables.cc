@@ -46,6 +46,12 @@ INSERT INTO drafts SELECT DISTINCT message FROM pieces WHERE message NOT IN (SEL
 CREATE TABLE account_holds(account INTEGER PRIMARY KEY, name, since INTEGER NOT NULL, reason);
 )";
 
+// What tells the mail of a thief from that of the owner: see Filter.
+const char* const kSchemaV6 = R"(
+ALTER TABLE messages ADD COLUMN client DEFAULT '';
+ALTER TABLE messages ADD COLUMN novelty INTEGER NOT NULL DEFAULT 0;
+)";
+
 enum Query : std::size_t {
   kInsertPiece,
   kInsertDraft,
@@ -85,7 +91,7 @@ constexpr std::string_view kQueries[] = {
     "INSERT INTO pieces VALUES(?,?,?)",
     "INSERT INTO drafts VALUES(?)",
     "DELETE FROM drafts WHERE message=?",
-    "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?,?,?,?)",
+    "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?,?,?,?,?,?)",
     "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','',0,?,0)",
     "DELETE FROM recipients WHERE message=? AND number=?",
     "UPDATE recipients SET attempts=attempts+?, next_attempt=?, status=?, "
@@ -118,6 +124,24 @@ constexpr std::string_view kQueries[] = {
 
 std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
 
+/// An address so that networks are ranges: '4' or '6', and the octets in network order.
+std::string client_key(const net::IpAddress& ip) {
+  std::string key(1, ip.is_v6() ? '6' : '4');
+  for (std::size_t i = 0; i < (ip.is_v6() ? 16U : 4U); ++i) key += static_cast<char>(ip.octets().at(i));
+  return key;
+}
+
+std::string as_literal(const std::string& octets) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const char c : octets) {
+    const auto octet = static_cast<unsigned char>(c);
+    hex += kDigits[octet >> 4U];
+    hex += kDigits[octet & 15U];
+  }
+  return "x'" + hex + "'";
+}
+
 }  // namespace
 
 const char* const kRecipientConditions = POSTERN_MEANT;
@@ -129,6 +153,11 @@ std::string message_conditions(const Filter& filter) {
   if (!filter.sender.empty()) sql += " AND lower(reverse_path)=lower(?3)";
   if (filter.accepted_before) sql += " AND accepted_at<=?4";
   if (filter.scheduled_after) sql += " AND not_before>" + std::to_string(millis(*filter.scheduled_after));
+  if (filter.accepted_since) sql += " AND accepted_at>=" + std::to_string(millis(*filter.accepted_since));
+  if (filter.network)
+    sql += " AND client BETWEEN " + as_literal(client_key(filter.network->first())) + " AND " +
+           as_literal(client_key(filter.network->last()));
+  if (filter.min_novelty > 0) sql += " AND novelty>=" + std::to_string(filter.min_novelty);
   return sql;
 }
 
@@ -141,7 +170,8 @@ void bind_filter(store::Statement& query, const Filter& filter, std::int64_t mor
 }
 
 const std::vector<std::string>& queue_schema() {
-  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3, kSchemaV4, kSchemaV5};
+  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3,
+                                               kSchemaV4, kSchemaV5, kSchemaV6};
   return kSteps;
 }
 
@@ -162,6 +192,7 @@ Result<> QueueTables::insert_piece(QueueId id, std::uint32_t number, std::string
 Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, std::uint32_t pieces,
                                      std::string_view tail) {
   const smtp::Envelope& e = m.envelope;
+  const std::string client = m.client ? client_key(*m.client) : std::string();
   POSTERN_CHECK(statements_[kInsertMessage]
                     .bind(m.id.value, m.account.value, std::string_view(m.account_name), m.session.value,
                           std::string_view(e.reverse_path), static_cast<std::int64_t>(e.params.ret),
@@ -169,7 +200,7 @@ Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, st
                           std::int64_t{m.eight_bit}, std::string_view(m.signing_domain),
                           millis(m.accepted_at), static_cast<std::int64_t>(size), std::int64_t{pieces}, tail,
                           std::string_view(smtp::to_params(e.params.handling)), millis(m.not_before()),
-                          std::int64_t{m.binary})
+                          std::int64_t{m.binary}, std::string_view(client), std::int64_t{m.novelty})
                     .run());
   if (pieces > 0) POSTERN_CHECK(statements_[kDeleteDraft].bind(m.id.value).run());
   std::int64_t number = 0;

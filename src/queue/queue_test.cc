@@ -375,6 +375,38 @@ TEST_F(QueueTest, OperatorsHoldReleaseAndRemove) {
   EXPECT_EQ(lease().size(), 1U);
 }
 
+TEST_F(QueueTest, TheMailOfAThiefCanBeTold) {
+  const auto from = [this](const char* client, std::uint32_t novelty) {
+    NewMessage m = message({"b@example.net"});
+    m.client = *net::IpAddress::parse(client);
+    m.novelty = novelty;
+    return put(std::move(m));
+  };
+  const QueueId near = from("203.0.113.255", 100);
+  from("203.0.114.0", 100);
+  from("203.0.113.0", 0);
+  from("2001:db8::cb00:7105", 100);
+  put({"b@example.net"});  // of the server itself
+  Filter filter;
+  filter.network = *net::Network::parse("203.0.113.0/24");
+  filter.min_novelty = 50;
+  EXPECT_EQ(operate(filter, Operation::Hold).messages, 1U);
+  filter.accepted_since = clock_.now() + std::chrono::milliseconds(1);
+  EXPECT_EQ(operate(filter, Operation::Remove).messages, 0U);
+  filter.accepted_since = clock_.now();
+  const std::vector<Listed> before = list(filter);
+  ASSERT_EQ(before.size(), 1U);
+  EXPECT_EQ(before[0].id, near);
+  EXPECT_EQ(before[0].client, "203.0.113.255");
+  EXPECT_EQ(before[0].novelty, 100U);
+  EXPECT_EQ(operate(filter, Operation::Remove).messages, 1U);
+  Filter all;
+  EXPECT_EQ(list(all).size(), 4U);
+  filter = {};
+  filter.network = *net::Network::parse("::/0");
+  EXPECT_EQ(operate(filter, Operation::Hold).messages, 1U) << "IPv4 is no part of IPv6";
+}
+
 TEST_F(QueueTest, ALeasedMessageCanBeHeld) {
   const QueueId id = put({"b@example.net", "c@example.net"});
   const std::vector<Lease> leases = lease();

@@ -148,6 +148,7 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
     lease.eight_bit = m.eight_bit;
     lease.smtputf8 = m.smtputf8;
     lease.binary = m.binary;
+    lease.novelty = m.novelty;
     return lease;
   }
 

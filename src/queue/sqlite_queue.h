@@ -71,6 +71,7 @@ class SqliteQueue final : public Queue {
   net::Task<Result<>> hold_account(net::Loop& loop, AccountHold hold) override;
   net::Task<Result<>> release_account(net::Loop& loop, AccountId account) override;
   [[nodiscard]] std::vector<AccountHold> held_accounts() const override;
+  [[nodiscard]] bool account_held(AccountId account) const override;
   [[nodiscard]] bool withdrawn(QueueId id) const override;
   [[nodiscard]] std::string unavailable_because() const override;
 

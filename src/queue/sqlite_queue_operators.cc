@@ -155,6 +155,11 @@ net::Task<Result<>> SqliteQueue::release_account(net::Loop& loop, AccountId acco
   co_return released;
 }
 
+bool SqliteQueue::account_held(AccountId account) const {
+  const std::lock_guard lock(holds_mutex_);
+  return holds_.contains(account);
+}
+
 std::vector<AccountHold> SqliteQueue::held_accounts() const {
   const std::lock_guard lock(holds_mutex_);
   std::vector<AccountHold> holds;

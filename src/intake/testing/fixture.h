@@ -84,6 +84,7 @@ class BrokenQueue final : public queue::Queue {
   net::Task<Result<>> hold_account(net::Loop& loop, queue::AccountHold hold) override;
   net::Task<Result<>> release_account(net::Loop& loop, AccountId account) override;
   [[nodiscard]] std::vector<queue::AccountHold> held_accounts() const override { return {}; }
+  [[nodiscard]] bool account_held(AccountId /*account*/) const override { return false; }
   net::Task<Result<queue::Operated>> operate(net::Loop& loop, const queue::Filter& filter,
                                              queue::Operation operation) override;
   [[nodiscard]] bool withdrawn(QueueId /*id*/) const override { return false; }
