@@ -4,6 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace postern::guard {
 
@@ -25,6 +28,12 @@ class Surroundings {
   /// An operator said that it was none.
   void forgive(const Place& place);
 
+  /// For keeping on disk; restore() takes what octets() gave, and ignores anything else.
+  [[nodiscard]] std::string octets() const;
+  void restore(std::string_view octets);
+  /// Whether anything changed since the last call.
+  [[nodiscard]] bool take_changed() { return std::exchange(changed_, false); }
+
  private:
   struct Office {
     std::uint32_t network = 0;
@@ -36,6 +45,7 @@ class Surroundings {
   };
   std::array<Office, kOffices> offices_{};
   std::array<Suspect, kSuspects> suspects_{};
+  bool changed_ = false;
 };
 
 }  // namespace postern::guard

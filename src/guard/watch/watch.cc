@@ -189,9 +189,13 @@ Judgement Watch::judge(AccountState& state, Surroundings& surroundings, const Wa
     state.new_networks += 1;
     state.strange_networks += 1;
   }
+  std::uint32_t unseen = 0;
+  for (const WatchedRecipient& to : message.recipients)
+    unseen += state.recipients.contains(to.address) ? 0U : 1U;
   take_in(state, surroundings, message, fresh);
   Judgement out = conclude(state, surroundings, message.time);
   out.new_recipients = fresh;
+  out.unseen = unseen;
   if (out.action != Action::Hold && out.action != Action::Held)
     learn(state, surroundings, message, fresh, out.score);
   return out;

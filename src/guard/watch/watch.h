@@ -41,6 +41,7 @@ struct Judgement {
   double score = 0;
   Evidences evidences;
   double new_recipients = 0;  ///< of this message, weighted
+  std::uint32_t unseen = 0;   ///< the same, counted
 };
 
 /// Something else that speaks against an account.
