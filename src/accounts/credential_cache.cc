@@ -45,4 +45,9 @@ void CredentialCache::remember(AccountId account, std::string_view stored_hash, 
   entries_[account] = entry;
 }
 
+void CredentialCache::forget(AccountId account) {
+  const std::lock_guard lock(mutex_);
+  entries_.erase(account);
+}
+
 }  // namespace postern::accounts

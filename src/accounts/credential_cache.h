@@ -27,6 +27,8 @@ class CredentialCache {
   [[nodiscard]] bool contains(AccountId account, std::string_view stored_hash, std::string_view password);
   void remember(AccountId account, std::string_view stored_hash, std::string_view password);
 
+  void forget(AccountId account);
+
  private:
   using Digest = std::array<unsigned char, 32>;
   [[nodiscard]] Digest digest(AccountId account, std::string_view stored_hash,

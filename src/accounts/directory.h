@@ -57,10 +57,15 @@ class Directory {
   }
   [[nodiscard]] bool offers_scram_plus() const { return offers_scram() && options_.scram_plus; }
 
+  /// Its next login is checked in full, whatever was right a moment ago.
+  void forget_logins(AccountId account) { cache_.forget(account); }
+
   // ---- Questions
 
   /// The account as it is now.
   [[nodiscard]] std::optional<Account> find(AccountId id);
+  /// The same by its address, in any case of letters.
+  [[nodiscard]] std::optional<Account> find(std::string_view address);
   /// What has become of an account since a login gave it out. Sessions ask before each message, so that
   /// a suspension, a removal or a new password ends what was begun before. Unknown: the store does not answer.
   [[nodiscard]] Standing standing(const Account& then);

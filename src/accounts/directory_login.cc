@@ -145,6 +145,13 @@ Result<Account> Directory::login_by_scram(std::string_view name, const sasl::Scr
   return fail(Errc::Denied, "the password was changed meanwhile");
 }
 
+std::optional<Account> Directory::find(std::string_view address) {
+  const Result<std::shared_ptr<const Snapshot>> snapshot = current();
+  const StoredAccount* stored = snapshot ? (*snapshot)->account(normal_login(address)) : nullptr;
+  if (stored == nullptr) return std::nullopt;
+  return stored->account;
+}
+
 Result<Account> Directory::login_by_name(std::string_view name) {
   POSTERN_TRY(const auto snapshot, current());
   const StoredAccount* stored = snapshot->account(normal_login(name));

@@ -1,6 +1,7 @@
 #include "admin/control_server.h"
 
 #include "admin/queue_json.h"
+#include "admin/watch_verbs.h"
 #include "base/log.h"
 
 #include <boost/json/parse.hpp>
@@ -111,7 +112,21 @@ net::Task<Result<json::value>> ControlServer::perform(const json::object& reques
     Result<json::value> done = co_await trace(request);
     co_return done;
   }
+  if (verb.starts_with("watch.")) {
+    Result<json::value> done = co_await watch(request);
+    co_return done;
+  }
   co_return fail(Errc::Malformed, "no such verb: " + verb);
+}
+
+net::Task<Result<json::value>> ControlServer::watch(const json::object& request) {
+  if (services_.watch == nullptr)
+    co_return fail(Errc::Unavailable, "the watch is off: watch.enabled = false");
+  const WatchParts parts{*services_.watch, services_.queue, services_.history, services_.clock,
+                         services_.hold_ended};
+  Result<json::value> done = co_await answer_watch(loop_, parts, request);
+  services_.try_now();
+  co_return done;
 }
 
 net::Task<Result<json::value>> ControlServer::list(const json::object& request) {

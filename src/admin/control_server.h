@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "guard/watch/watch_book.h"
 #include "net/listener.h"
 #include "net/offload.h"
 #include "queue/history.h"
@@ -20,7 +21,10 @@ struct ControlServices {
   queue::Queue& queue;
   queue::History& history;
   const Clock& clock;
-  std::function<void()> try_now;  ///< an operator wants attempts now; must not block
+  std::function<void()> try_now;      ///< an operator wants attempts now; must not block
+  guard::WatchBook* watch = nullptr;  ///< nullptr: [watch] is off
+  /// An operator ended the hold of an account; must not block. May be empty.
+  std::function<void(const std::string& account, const std::string& kind)> hold_ended = {};
 };
 
 /// The control socket: operators' verbs on a running server. One request and one answer a connection.
@@ -51,6 +55,7 @@ class ControlServer {
   net::Task<Result<boost::json::value>> group(const boost::json::object& request);
   net::Task<Result<boost::json::value>> count(const boost::json::object& request);
   net::Task<Result<boost::json::value>> freeze(const boost::json::object& request, bool freezes);
+  net::Task<Result<boost::json::value>> watch(const boost::json::object& request);
   net::Task<Result<boost::json::value>> trace(const boost::json::object& request);
 
   net::Loop& loop_;

@@ -2,6 +2,7 @@
 
 #include "app/server.h"
 #include "app/service_manager.h"
+#include "app/watching.h"
 
 #include <unistd.h>
 
@@ -85,9 +86,12 @@ Result<> open_listeners(Parts& parts) {
   }
   POSTERN_CHECK(open_admin(parts));
   POSTERN_TRY(parts.control,
-              admin::ControlServer::open(
-                  parts.workers.front()->loop, control_path(parts.config),
-                  {*parts.queue, *parts.history, parts.clock, [&parts] { parts.dispatcher->try_now(); }}));
+              admin::ControlServer::open(parts.workers.front()->loop, control_path(parts.config),
+                                         {*parts.queue, *parts.history, parts.clock,
+                                          [&parts] { parts.dispatcher->try_now(); }, parts.watch.get(),
+                                          [&parts](const std::string& account, const std::string& kind) {
+                                            hold_ended(parts, account, kind);
+                                          }}));
   return {};
 }
 

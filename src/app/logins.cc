@@ -13,7 +13,7 @@ Result<> build_logins(Parts& parts) {
   if (config.oauth.enabled()) {
     POSTERN_TRY(parts.tokens, oauth::TokenVerifier::create(config.oauth, parts.clock, parts.lookup));
   }
-  parts.logins.emplace(*parts.directory, *parts.lockout, parts.tokens.get());
+  parts.logins.emplace(*parts.directory, *parts.lockout, parts.tokens.get(), parts.watch.get());
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include "admin/control_server.h"
 #include "admin/http.h"
+#include "admin/webhook.h"
 #include "app/process_metrics.h"
 #include "base/live.h"
 #include "config/config.h"
@@ -37,6 +38,14 @@ struct Ports {
   std::vector<std::uint16_t> admin;
 };
 
+struct WatchMetrics {
+  WatchMetrics(metrics::Registry& registry, const guard::WatchBook& book);
+  metrics::Counter holds;
+  metrics::Counter warnings;
+  metrics::Reading held;
+  metrics::Reading in_memory;
+};
+
 /// Everything that runs, declared in the order in which it is built; destruction is the reverse.
 ///
 /// A new module gets a member here, behind all that it uses, and one line in the list build() of server.cc.
@@ -53,12 +62,17 @@ struct Parts {
   // Before the stores: their threads may still post to the loops while they end.
   std::vector<std::unique_ptr<Worker>> workers;
 
+  net::SystemAddressLookup lookup;
+
   // State and judgement.
   std::optional<store::FileLock> lock;
   std::unique_ptr<accounts::Directory> directory;
   std::unique_ptr<guard::Limits> limits;
   std::unique_ptr<guard::Lockout> lockout;
   std::unique_ptr<queue::History> history;
+  std::unique_ptr<guard::WatchBook> watch;  ///< nullptr: [watch] is off
+  std::optional<WatchMetrics> watch_metrics;
+  std::unique_ptr<admin::Webhook> watch_webhook;  ///< nullptr: nobody is called
 
   // Taking mail.
   Live<intake::Options> intake_options{config.intake};
@@ -69,7 +83,6 @@ struct Parts {
   std::optional<intake::Services> intake;
   submission::Metrics submission_metrics{registry};
   submission::LogBudget log_budget{clock};
-  net::SystemAddressLookup lookup;
   std::unique_ptr<oauth::TokenVerifier> tokens;  ///< nullptr: no OAuth
   std::optional<submission::Logins> logins;
   std::optional<submission::Services> submission;
@@ -94,5 +107,8 @@ struct Parts {
   std::unique_ptr<queue::SqliteQueue> queue;
   std::unique_ptr<delivery::Dispatcher> dispatcher;
 };
+
+/// Who signs our own reports: the host's own domain or the first parent that we have a key for; "" when there is none.
+[[nodiscard]] std::string report_domain(const Parts& parts);
 
 }  // namespace postern::app

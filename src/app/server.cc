@@ -8,6 +8,7 @@
 #include "app/signals.h"
 #include "app/stop.h"
 #include "app/tls_policies.h"
+#include "app/watching.h"
 #include "base/log.h"
 
 #include <algorithm>
@@ -66,7 +67,8 @@ Result<> build_submission(Parts& parts) {
   parts.intake.emplace(intake::Services{
       config.hostname, parts.intake_options, parts.clock, *parts.directory, *parts.limits, *parts.queue,
       *parts.history,
-      config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop});
+      config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop,
+      parts.watch.get()});
   std::vector<net::Network> proxies;
   for (const std::string& text : config.submission.proxy_networks) {
     POSTERN_TRY(net::Network network, net::Network::parse(text));
@@ -106,6 +108,9 @@ Result<> build_delivery(Parts& parts) {
     return intake::enqueue_generated(loop, *parts.intake, std::move(recipient), report_domain(parts),
                                      std::move(content), smtputf8);
   };
+  const auto answered = [&parts](const queue::Lease& lease, std::size_t delivered, std::size_t unknown) {
+    if (parts.watch) note_answers(*parts.watch, lease, delivered, unknown);
+  };
   const auto urgency = [&parts](AccountId id) {
     const std::optional<accounts::Account> account = parts.directory->find(id);
     const bool bulk = account && account->kind == accounts::AccountClass::Bulk;
@@ -114,7 +119,7 @@ Result<> build_delivery(Parts& parts) {
   parts.dispatcher = std::make_unique<delivery::Dispatcher>(
       std::move(settings),
       delivery::Services{*parts.queue, *parts.history, *parts.signer, parts.clock, *parts.delivery_metrics,
-                         enqueue_report, urgency, parts.mta_sts.get(), parts.tls_sessions.get()},
+                         enqueue_report, answered, urgency, parts.mta_sts.get(), parts.tls_sessions.get()},
       places);
   return {};
 }
@@ -139,6 +144,7 @@ Result<> build(Parts& parts) {
   POSTERN_CHECK(lock_data_directory(parts));
   POSTERN_CHECK(open_stores(parts));
   POSTERN_CHECK(build_guard(parts));
+  POSTERN_CHECK(build_watch(parts));
   POSTERN_CHECK(build_logins(parts));
   POSTERN_CHECK(load_certificates(parts));
   POSTERN_CHECK(build_submission(parts));
@@ -152,6 +158,7 @@ Result<> build(Parts& parts) {
 void run(Parts& parts, Signals& signals, Reloader& reloader) {
   parts.dispatcher->start();
   start_tls_policies(parts);
+  start_watch(parts);
   for (auto& worker : parts.workers) worker->thread = std::thread([&loop = worker->loop] { loop.run(); });
   write_listening(parts);
   notify_service_manager("READY=1");

@@ -12,6 +12,7 @@
 #include "dns/unbound_resolver.h"
 #include "guard/limits.h"
 #include "guard/lockout.h"
+#include "guard/watch/watch_book.h"
 #include "intake/pipeline.h"
 #include "oauth/token_verifier.h"
 #include "queue/sqlite_queue.h"
@@ -118,6 +119,7 @@ struct Config {
   accounts::DovecotOptions dovecot;
   oauth::Options oauth;
   guard::LockoutOptions lockout;
+  guard::WatchOptions watch;
   dns::Options dns;
   queue::Options queue;
   intake::Options intake;

@@ -22,6 +22,7 @@ void visit_tables(Visit&& visit, Configs&... configs) {
   visit("dovecot", configs.dovecot...);
   visit("oauth", configs.oauth...);
   visit("lockout", configs.lockout...);
+  visit("watch", configs.watch...);
   visit("submission", configs.submission...);
   visit("intake", configs.intake...);
   visit("queue", configs.queue...);

@@ -44,6 +44,8 @@ struct Services {
   const Clock& clock;
   Metrics& metrics;
   EnqueueReport enqueue_report;
+  /// Told of final answers: so many recipients of an account's message were delivered, so many do not exist. Any thread.
+  std::function<void(const queue::Lease& lease, std::size_t delivered, std::size_t unknown)> answered = {};
   std::function<Urgency(AccountId)> urgency = {};  ///< any thread; empty: all mail is prompt
   tlspolicy::MtaSts* mta_sts = nullptr;            ///< nullptr: without MTA-STS
   tlspolicy::SessionLog* tls_sessions = nullptr;   ///< nullptr: without reports to domains

@@ -45,6 +45,8 @@ const char* name_of(Refusal::Why why) {
       return "OverLimit";
     case Refusal::Why::StoreDown:
       return "StoreDown";
+    case Refusal::Why::Held:
+      return "Held";
     case Refusal::Why::Suspended:
       return "Suspended";
   }

@@ -126,7 +126,7 @@ TEST_F(IntakeTest, WhatWasAcceptedIsKeptWithItsEnvelope) {
   EXPECT_EQ(out.lease.accepted_at, clock_.now());
   EXPECT_FALSE(out.lease.eight_bit);
   EXPECT_FALSE(out.lease.smtputf8);
-  EXPECT_EQ(history_of(out.id), "accepted from 192.0.2.7, 51 octets, 1 recipients\n");
+  EXPECT_EQ(history_of(out.id), "accepted from 192.0.2.7, 51 octets, 1 recipients: friend@example.net\n");
 }
 
 TEST_F(IntakeTest, SigningDomainIsThatOfFromInLowerCase) {

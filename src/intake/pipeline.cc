@@ -175,6 +175,9 @@ net::Task<Accepted> IncomingMessage::finish() {
   const std::uint64_t recipients = facts_.envelope.recipients.size();
   const guard::Verdict verdict = services_.limits.check(facts_.account.budget, kind, recipients);
   if (!verdict.accepted) co_return Refusal{Refusal::Why::OverLimit, verdict.reason};
+  std::uint32_t novelty = 0;
+  std::optional<Refusal> held = co_await ask_watch(novelty);
+  if (held) co_return *std::move(held);
 
   std::optional<Refusal> scheduled = co_await check_scheduled();
   if (scheduled) co_return *std::move(scheduled);
@@ -188,12 +191,49 @@ net::Task<Accepted> IncomingMessage::finish() {
                             .accepted_at = services_.clock.now(),
                             .eight_bit = eight_bit_,
                             .smtputf8 = needs_smtputf8(),
-                            .binary = binary_};
+                            .binary = binary_,
+                            .client = facts_.client,
+                            .novelty = novelty};
   Result<queue::Receipt> receipt = co_await draft_->commit(std::move(message));
   if (!receipt) co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
   services_.limits.record(facts_.account.budget, kind, recipients);
   record_accepted();
   co_return *receipt;
+}
+
+/// Last of all judgements: what is refused for another reason is not part of the account's habit.
+net::Task<std::optional<Refusal>> IncomingMessage::ask_watch(std::uint32_t& novelty) {
+  if (services_.watch == nullptr) co_return std::nullopt;
+  using accounts::AccountClass;
+  const AccountClass kind = facts_.account.kind;
+  const guard::SenderClass stated = kind == AccountClass::App    ? guard::SenderClass::App
+                                    : kind == AccountClass::Bulk ? guard::SenderClass::Bulk
+                                                                 : guard::SenderClass::Person;
+  const std::vector<smtp::Recipient>& to = facts_.envelope.recipients;
+  const guard::Judgement judged = services_.watch->judge({facts_.account.address, stated, facts_.client, to});
+  novelty = to.empty() ? 0 : static_cast<std::uint32_t>(100 * judged.unseen / to.size());
+  if (judged.action != guard::Action::Hold && judged.action != guard::Action::Held) co_return std::nullopt;
+  if (services_.watch->options().new_mail == guard::NewMail::Refuse) {
+    record("refused on hold");
+    // The reasons are for the operator and the owner: who uses a stolen account need not know them.
+    co_return Refusal{Refusal::Why::Held, facts_.account.address};
+  }
+  const Result<> frozen = co_await freeze(judged);
+  if (!frozen) co_return Refusal{Refusal::Why::StoreDown, frozen.error().detail};
+  co_return std::nullopt;
+}
+
+/// Before the commit: a message of a held account must find its account frozen, or it would leave at once.
+net::Task<Result<>> IncomingMessage::freeze(const guard::Judgement& judged) {
+  const AccountId id = facts_.account.id;
+  if (services_.queue.account_held(id)) co_return Result<>{};
+  const std::vector<std::string> reasons = guard::in_words(judged.evidences);
+  queue::AccountHold hold{id, facts_.account.address, services_.clock.now(), guard::frozen_because(reasons)};
+  const Result<> held = co_await services_.queue.hold_account(loop_, std::move(hold));
+  // An operator may have released the account in between.
+  if (!held || services_.watch->is_held(facts_.account.address)) co_return held;
+  const Result<> released = co_await services_.queue.release_account(loop_, id);
+  co_return released;
 }
 
 void IncomingMessage::record_accepted() {
@@ -204,10 +244,23 @@ void IncomingMessage::record_accepted() {
       .with("client", facts_.client.text())
       .with("size", size_)
       .with("recipients", facts_.envelope.recipients.size());
-  services_.history.record({services_.clock.now(), id_, "accepted", facts_.account.address,
-                            facts_.envelope.reverse_path, "",
-                            "from " + facts_.client.text() + ", " + std::to_string(size_) + " octets, " +
-                                std::to_string(facts_.envelope.recipients.size()) + " recipients"});
+  record("accepted");
+}
+
+/// Who handed in what, to whom: `postern watch export` reads it again (queue/handed_in.h).
+void IncomingMessage::record(const char* kind) {
+  const std::vector<smtp::Recipient>& to = facts_.envelope.recipients;
+  std::string detail = "from " + facts_.client.text() + ", " + std::to_string(size_) + " octets, " +
+                       std::to_string(to.size()) + " recipients";
+  char before = ':';
+  for (const smtp::Recipient& recipient : to) {
+    detail += before;
+    if (before == ':') detail += ' ';
+    detail += recipient.address;
+    before = ',';
+  }
+  services_.history.record({services_.clock.now(), id_, kind, facts_.account.address,
+                            facts_.envelope.reverse_path, "", std::move(detail)});
 }
 
 net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient,

@@ -5,6 +5,7 @@
 #include "base/live.h"
 #include "base/options.h"
 #include "guard/limits.h"
+#include "guard/watch/watch_book.h"
 #include "intake/refusal.h"
 #include "intake/submission_facts.h"
 #include "mail/header.h"
@@ -71,6 +72,7 @@ struct Services {
   queue::History& history;
   /// Whether mail leaves with a signature of ours, so that a domain without a key is refused.
   Signing signing = Signing::Ours;
+  guard::WatchBook* watch = nullptr;  ///< nullptr: stolen accounts are not looked for
 };
 
 using Accepted = std::variant<queue::Receipt, Refusal>;
@@ -98,11 +100,15 @@ class IncomingMessage {
   [[nodiscard]] std::optional<Refusal> process_header();
   net::Task<> begin_body();
   net::Task<> store(std::string_view content);
+  /// `novelty`: percent of the recipients that are new to the account.
+  net::Task<std::optional<Refusal>> ask_watch(std::uint32_t& novelty);
+  net::Task<Result<>> freeze(const guard::Judgement& judged);
   [[nodiscard]] std::optional<Refusal> check_rights(const mail::Header& header);
   [[nodiscard]] std::optional<Refusal> check_sender_rights(const mail::Header& header) const;
   [[nodiscard]] bool needs_smtputf8() const;
   net::Task<std::optional<Refusal>> check_scheduled();
   void record_accepted();
+  void record(const char* kind);
 
   net::Loop& loop_;
   const Services& services_;

@@ -14,6 +14,7 @@ struct Refusal {
     NotYourFrom,     ///< the account may not use an address in the header: 550 5.7.1
     NoSigningKey,    ///< we do not sign for the domain, and nothing leaves unsigned: 550 5.7.1
     OverLimit,       ///< 450 4.7.1
+    Held,            ///< the watch holds the account: 450 4.7.1
     StoreDown,       ///< 452 4.3.1: try again later
     Suspended,       ///< suspended, removed or given a new password meanwhile: 550 5.7.1
   };

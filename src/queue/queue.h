@@ -142,7 +142,7 @@ struct Filter {
   std::optional<RecipientState> state = std::nullopt;  ///< Waiting or Held
   std::optional<TimePoint> accepted_before = std::nullopt;
   std::optional<TimePoint> scheduled_after =
-      std::nullopt;         ///< its sender wants it to wait beyond that (RFC 4865)
+      std::nullopt;  ///< its sender wants it to wait beyond that (RFC 4865)
   std::optional<TimePoint> accepted_since = std::nullopt;
   std::optional<net::Network> network = std::nullopt;  ///< the client's
   std::uint32_t min_novelty = 0;                       ///< percent; see NewMessage

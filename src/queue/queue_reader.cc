@@ -200,14 +200,14 @@ Result<std::vector<Grouped>> QueueReader::group(const Filter& filter, GroupBy by
                                                     "CAST(status||' '||text AS BLOB) END"
                                                   : "account_name";
   std::string where = message_conditions(filter);
-  POSTERN_TRY(
-      store::Statement query,
-      database_.prepare(
-          std::string("SELECT ") + key +
-          ",count(DISTINCT message),count(*),sum(state=1 OR r.account IN (SELECT account "
-          "FROM account_holds)),min(accepted_at),min(next_attempt) FROM recipients r JOIN "
-          "(SELECT id,account_name,reverse_path,accepted_at,client,novelty FROM messages) m ON m.id=message" +
-          where + " AND state<2" + kRecipientConditions + " GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?9"));
+  POSTERN_TRY(store::Statement query,
+              database_.prepare(
+                  std::string("SELECT ") + key +
+                  ",count(DISTINCT message),count(*),sum(state=1 OR r.account IN (SELECT account "
+                  "FROM account_holds)),min(accepted_at),min(next_attempt) FROM recipients r JOIN "
+                  "(SELECT id,account_name,reverse_path,accepted_at,not_before,client,novelty FROM messages) "
+                  "m ON m.id=message" +
+                  where + " AND state<2" + kRecipientConditions + " GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?9"));
   bind_filter(query, filter);
   std::vector<Grouped> groups;
   for (;;) {

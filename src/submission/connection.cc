@@ -24,6 +24,11 @@ class ConnectionPolicy final : public Policy {
   guard::Verdict check_limits(const accounts::Account& account, std::size_t recipients) override {
     return services_.limits.check(account.budget, static_cast<std::size_t>(account.kind), recipients);
   }
+  bool refused_on_hold(const accounts::Account& account) override {
+    const guard::WatchBook* watch = services_.intake.watch;
+    return watch != nullptr && watch->options().new_mail == guard::NewMail::Refuse &&
+           watch->is_held(account.address);
+  }
   sasl::Environment environment() override { return services_.logins.environment(stream_); }
 
  private:
@@ -53,8 +58,8 @@ class Connection {
       if (step.reply.code != 0) stream_.queue(step.reply.wire());
       if (step.next == Next::Close) break;
       if (!session_.between_chunks()) incoming_.reset();  // RSET, EHLO, a refusal
-      if (step.next == Next::Read && client_.stopping) {
-        stream_.queue(replies::shutting_down().wire());
+      if (step.next == Next::Read && (client_.stopping || client_.dismissed)) {
+        stream_.queue(farewell().wire());
         break;
       }
       Result<Step> next = co_await advance(step.next);
@@ -112,9 +117,14 @@ class Connection {
     first_step_ = Step{std::move(reply), Next::Close};
   }
 
+  [[nodiscard]] smtp::Reply farewell() const {
+    return client_.stopping ? replies::shutting_down() : replies::log_in_again();
+  }
+
   /// A wait ended without a command: because the client was too slow, or because we stop.
   [[nodiscard]] Step out_of_time() const {
-    return {client_.stopping ? replies::shutting_down() : replies::timed_out(), Next::Close};
+    const bool ours = client_.stopping || client_.dismissed;
+    return {ours ? farewell() : replies::timed_out(), Next::Close};
   }
 
   /// Does what the session asked for; the step that follows. An error: the client is gone.
@@ -193,6 +203,7 @@ class Connection {
         co_await services_.logins.check(stream_.loop(), session_.claim(), std::move(client));
     if (auto* account = std::get_if<accounts::Account>(&outcome)) {
       services_.metrics.login(Login::Ok);
+      client_.account = account->address;
       co_return session_.logged_in(std::move(*account));
     }
     switch (std::get<Logins::Refusal>(outcome)) {

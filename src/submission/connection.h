@@ -44,6 +44,8 @@ struct Client {
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate; then no mail is taken
   bool between_commands = false;        ///< it waits for a command: nothing is lost by ending now
   bool stopping = false;                ///< it ends with 421 before the next command
+  bool dismissed = false;               ///< the same, and may come again at once
+  std::string account;                  ///< who logged in
 };
 
 /// One client, from the banner to the close.

@@ -43,6 +43,7 @@ net::Task<Logins::Outcome> Logins::check(net::Loop& loop, sasl::Claim claim, Cli
   }
   if (account) {
     lockout_.succeeded(client.ip, name);
+    if (watch_ != nullptr) watch_->login_succeeded(client.ip, name, account->address);
     log_success(client, claim, *account);
     co_return *std::move(account);
   }
@@ -51,6 +52,7 @@ net::Task<Logins::Outcome> Logins::check(net::Loop& loop, sasl::Claim claim, Cli
     co_return Refusal::Unavailable;
   }
   lockout_.failed(client.ip, name);
+  if (watch_ != nullptr) watch_->login_failed(client.ip, name);
   write_log("submission.auth_failed", client, name, account.error().detail);
   co_return Refusal::Wrong;
 }

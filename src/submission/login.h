@@ -3,6 +3,7 @@
 #include "accounts/directory.h"
 #include "base/ids.h"
 #include "guard/lockout.h"
+#include "guard/watch/watch_book.h"
 #include "net/stream.h"
 #include "oauth/token_verifier.h"
 #include "sasl/mechanism.h"
@@ -17,9 +18,10 @@ namespace postern::submission {
 /// Threads  safe from any loop. Borrows what it is given.
 class Logins {
  public:
-  /// `tokens` may be nullptr: then there is no OAuth.
-  Logins(accounts::Directory& directory, guard::Lockout& lockout, oauth::TokenVerifier* tokens)
-      : directory_(directory), lockout_(lockout), tokens_(tokens) {}
+  /// `tokens` may be nullptr: then there is no OAuth; `watch` too: nobody looks for stolen accounts.
+  Logins(accounts::Directory& directory, guard::Lockout& lockout, oauth::TokenVerifier* tokens,
+         guard::WatchBook* watch = nullptr)
+      : directory_(directory), lockout_(lockout), tokens_(tokens), watch_(watch) {}
 
   struct Client {
     net::IpAddress ip;
@@ -50,6 +52,7 @@ class Logins {
   accounts::Directory& directory_;
   guard::Lockout& lockout_;
   oauth::TokenVerifier* const tokens_;
+  guard::WatchBook* const watch_;
 };
 
 }  // namespace postern::submission

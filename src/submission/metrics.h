@@ -13,7 +13,7 @@ enum class TurnedAway : std::uint8_t { TooMany, TooManyFromNetwork, StoreDown };
 /// What a login came to.
 enum class Login : std::uint8_t { Ok, Failed, LockedOut, Unavailable };
 /// Why a message was not taken after its content.
-enum class Rejected : std::uint8_t { Content, TooBig, Rights, Limit, StoreDown, Suspended };
+enum class Rejected : std::uint8_t { Content, TooBig, Rights, Limit, StoreDown, Suspended, Held };
 
 [[nodiscard]] constexpr Rejected rejected_because(intake::Refusal::Why why) {
   using Why = intake::Refusal::Why;
@@ -32,6 +32,8 @@ enum class Rejected : std::uint8_t { Content, TooBig, Rights, Limit, StoreDown, 
       return Rejected::StoreDown;
     case Why::Suspended:
       return Rejected::Suspended;
+    case Why::Held:
+      return Rejected::Held;
   }
   return Rejected::Content;
 }
@@ -79,13 +81,14 @@ class Metrics {
                              "Messages answered 250 after their content, i.e. durable in the queue."};
   metrics::Counter octets_{registry_, "postern_submission_accepted_bytes_total",
                            "Content of those messages."};
-  metrics::CounterBy<Rejected> rejected_{registry_,
-                                         "postern_submission_rejected_total",
-                                         "reason",
-                                         {"content", "too_big", "rights", "limit", "store_down", "suspended"},
-                                         "Messages answered 4xx or 5xx after their content. A rise of limit "
-                                         "alone: one sender; of store_down: page "
-                                         "someone."};
+  metrics::CounterBy<Rejected> rejected_{
+      registry_,
+      "postern_submission_rejected_total",
+      "reason",
+      {"content", "too_big", "rights", "limit", "store_down", "suspended", "held"},
+      "Messages answered 4xx or 5xx after their content. A rise of limit "
+      "alone: one sender; of store_down: page "
+      "someone."};
   metrics::Histogram commit_{registry_, "postern_submission_commit_seconds",
                              "From the end of a message's content until it was durable.",
                              metrics::kIoSeconds};

@@ -93,6 +93,10 @@ Reply auth_locked() { return make(454, {4, 7, 0}, "Too many failed logins; try a
 Reply auth_needs_app_password() {
   return make(534, {5, 7, 9}, "Log in with an app password: the account's own is not for mail programs");
 }
+Reply log_in_again() { return make(421, {4, 7, 0}, "Log in again"); }
+Reply on_hold(std::string_view account) {
+  return make(450, {4, 7, 1}, "Sending of " + shown(account) + " is on hold until its operator releases it");
+}
 Reply already_authenticated() { return make(503, {5, 5, 1}, "Already authenticated"); }
 Reply sender_ok() { return make(250, {2, 1, 0}, "Sender ok"); }
 Reply recipient_ok() { return make(250, {2, 1, 5}, "Recipient ok"); }
@@ -117,6 +121,8 @@ Reply refused(const intake::Refusal& refusal) {
       return make(550, {5, 7, 1}, "Not sent unsigned: " + text + " (postern domain add)");
     case Why::OverLimit:
       return over_limit(text);
+    case Why::Held:
+      return on_hold(text);
     case Why::StoreDown:
       return make(452, {4, 3, 1}, "Message not accepted now; try again later");
     case Why::Suspended:

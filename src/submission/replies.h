@@ -50,6 +50,8 @@ struct Offer {
 [[nodiscard]] Reply auth_unavailable();
 [[nodiscard]] Reply auth_locked();
 [[nodiscard]] Reply auth_needs_app_password();
+[[nodiscard]] Reply log_in_again();  ///< the account was held, and its sessions end
+[[nodiscard]] Reply on_hold(std::string_view account);
 [[nodiscard]] Reply already_authenticated();
 [[nodiscard]] Reply sender_ok();
 [[nodiscard]] Reply recipient_ok();

@@ -29,6 +29,8 @@ TEST(RefusedMessages, HaveTheseReplies) {
                 "UTC\r\n"},
            Case{{Why::StoreDown, "disk I/O error on /secret/path"},
                 "452 4.3.1 Message not accepted now; try again later\r\n"},
+           Case{{Why::Held, "a@example.org"},
+                "450 4.7.1 Sending of a@example.org is on hold until its operator releases it\r\n"},
            Case{{Why::Suspended, "the account is suspended"}, "550 5.7.1 the account is suspended\r\n"},
        }) {
     EXPECT_EQ(replies::refused(c.refusal).wire(), c.reply);

@@ -117,4 +117,12 @@ void Server::stop() {
   }
 }
 
+void Server::end_sessions(const std::string& account) {
+  for (Client* client : std::vector<Client*>(live_.begin(), live_.end())) {
+    if (client->account != account) continue;
+    client->dismissed = true;
+    if (client->between_commands) client->stream.expire();
+  }
+}
+
 }  // namespace postern::submission

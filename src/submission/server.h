@@ -41,6 +41,8 @@ class Server {
   /// Stops listening; connections that wait for a command get 421 and end, transactions under way finish
   /// first.
   void stop();
+  /// Ends the sessions of an account in the same way; they may begin anew.
+  void end_sessions(const std::string& account);
 
  private:
   void welcome(net::Stream stream, Mode mode, const std::shared_ptr<net::TlsServer>& tls);

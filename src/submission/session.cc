@@ -262,6 +262,7 @@ Step Session::on(const smtp::MailFrom& mail) {
   if (!null && !policy_.may_send_as(*account_, path))
     return {replies::not_your_sender(account_->address, path.text())};
   if (std::optional<smtp::Reply> refusal = check_params(mail.params)) return {*std::move(refusal)};
+  if (policy_.refused_on_hold(*account_)) return {replies::on_hold(account_->address)};
   if (const guard::Verdict verdict = policy_.check_limits(*account_, 1); !verdict.accepted)
     return {replies::over_limit(verdict.reason)};
   reset_transaction();

@@ -31,6 +31,8 @@ class Policy {
   /// Whether the account may go on with a message of `recipients` recipients.
   [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account,
                                                     std::size_t recipients) = 0;
+  /// Whether mail of the account is turned away because the account is held as stolen.
+  [[nodiscard]] virtual bool refused_on_hold(const accounts::Account& account) = 0;
   /// What the mechanisms of this connection need; asked for under TLS only.
   [[nodiscard]] virtual sasl::Environment environment() = 0;
 };

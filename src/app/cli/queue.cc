@@ -3,12 +3,12 @@
 #include "admin/queue_json.h"
 #include "admin/queue_where.h"
 #include "app/cli/common.h"
+#include "app/cli/running.h"
 #include "app/server.h"
 #include "queue/history.h"
 #include "queue/queue_reader.h"
 #include "queue/sqlite_queue.h"
 #include "smtp/ascii.h"
-#include "store/file_lock.h"
 
 #include <boost/json/serialize.hpp>
 
@@ -21,6 +21,46 @@ namespace postern::app::cli {
 namespace {
 
 namespace json = boost::json;
+
+net::Task<> apply(Offline& offline, const queue::Filter& filter, queue::Operation operation,
+                  Result<queue::Operated>& out) {
+  out = co_await offline.queue->operate(offline.loop, filter, operation);
+  offline.loop.stop();
+}
+
+Result<json::value> operate_on_files(const config::Config& config, const queue::Filter& filter,
+                                     queue::Operation operation) {
+  Offline offline;
+  POSTERN_CHECK(offline.open(config));
+  Result<queue::Operated> done = fail(Errc::Internal, "did not run");
+  offline.loop.spawn(apply(offline, filter, operation, done));
+  offline.loop.run();
+  if (!done) return done.error();
+  return json::value(admin::to_json(*done));
+}
+
+}  // namespace
+
+Result<json::value> ask_or(const config::Config& config, const json::object& request,
+                           const std::function<Result<json::value>()>& offline) {
+  Result<json::value> answer = admin::ask(control_path(config), request);
+  if (answer || answer.error().code != Errc::Closed) return answer;
+  POSTERN_CHECK(act_as_owner_of(config.data_dir));
+  return offline();
+}
+
+Result<> Offline::open(const config::Config& config) {
+  Result<store::FileLock> taken = store::FileLock::take(config.data_dir + "/lock");
+  if (!taken) {
+    return fail(Errc::Unavailable,
+                "the server is just starting or ending; try again (" + taken.error().detail + ")");
+  }
+  lock.emplace(*std::move(taken));
+  POSTERN_TRY(queue, queue::SqliteQueue::open(config.data_dir + "/queue.db", config.queue, clock));
+  return {};
+}
+
+namespace {
 
 struct Arguments {
   std::string id;
@@ -44,15 +84,6 @@ Result<queue::Filter> filter_of(const Arguments& arguments, std::size_t default_
   }
   POSTERN_CHECK(admin::narrow(filter, arguments.where, SystemClock().now()));
   return filter;
-}
-
-/// The running server's answer, or, when none runs, what `offline` makes of the files.
-Result<json::value> ask_or(const config::Config& config, const json::object& request,
-                           const std::function<Result<json::value>()>& offline) {
-  Result<json::value> answer = admin::ask(control_path(config), request);
-  if (answer || answer.error().code != Errc::Closed) return answer;
-  POSTERN_CHECK(act_as_owner_of(config.data_dir));
-  return offline();
 }
 
 std::string text_of(const json::object& object, std::string_view name) {
@@ -140,42 +171,6 @@ Result<> list(const Context& context, const Arguments& arguments) {
   if (messages.size() == filter.limit && !filter.id)
     std::cerr << "These are the oldest " << filter.limit << "; --limit N shows more.\n";
   return {};
-}
-
-/// The queue of a server that does not run, and a loop to use it on.
-struct Offline {
-  SystemClock clock;
-  net::Loop loop;
-  std::optional<store::FileLock> lock;
-  std::unique_ptr<queue::SqliteQueue> queue;
-
-  Result<> open(const config::Config& config) {
-    Result<store::FileLock> taken = store::FileLock::take(config.data_dir + "/lock");
-    if (!taken) {
-      return fail(Errc::Unavailable,
-                  "the server is just starting or ending; try again (" + taken.error().detail + ")");
-    }
-    lock.emplace(*std::move(taken));
-    POSTERN_TRY(queue, queue::SqliteQueue::open(config.data_dir + "/queue.db", config.queue, clock));
-    return {};
-  }
-};
-
-net::Task<> apply(Offline& offline, const queue::Filter& filter, queue::Operation operation,
-                  Result<queue::Operated>& out) {
-  out = co_await offline.queue->operate(offline.loop, filter, operation);
-  offline.loop.stop();
-}
-
-Result<json::value> operate_on_files(const config::Config& config, const queue::Filter& filter,
-                                     queue::Operation operation) {
-  Offline offline;
-  POSTERN_CHECK(offline.open(config));
-  Result<queue::Operated> done = fail(Errc::Internal, "did not run");
-  offline.loop.spawn(apply(offline, filter, operation, done));
-  offline.loop.run();
-  if (!done) return done.error();
-  return json::value(admin::to_json(*done));
 }
 
 Result<> operate(const Context& context, const Arguments& arguments, queue::Operation operation) {

@@ -1,4 +1,5 @@
 #include "app/cli/common.h"
+#include "app/cli/watch_parts.h"
 #include "guard/watch/replay.h"
 
 #include <boost/json/serialize.hpp>
@@ -106,6 +107,9 @@ void add_watch_commands(CLI::App& app, Context& context) {
   run->add_option("--release-after", arguments->release_after, "Release each hold after this time, e.g. 4h");
   run->add_option("--class-file", arguments->class_file, "Lines of account, tab, person | app | bulk");
   run->callback([&context, arguments] { report(context, replay(context, *arguments)); });
+
+  add_watch_verbs(*watch, context);
+  add_watch_export(*watch, context);
 }
 
 }  // namespace postern::app::cli

@@ -19,6 +19,7 @@ struct FixedPolicy final : Policy {
     return recipients <= most ? guard::Verdict::accept()
                               : guard::Verdict::defer("recipient limit 5/1d reached");
   }
+  bool refused_on_hold(const accounts::Account& /*account*/) override { return false; }
   sasl::Environment environment() override {
     sasl::Environment found{.tokens = true};
     found.find_secrets = [](std::string_view) {
