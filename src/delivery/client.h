@@ -34,6 +34,7 @@ struct Transaction {
   bool smtputf8;                                 ///< the header or the envelope needs SMTPUTF8
   bool binary = false;                           ///< the content is not text: it needs BINARYMIME
   Content& content;
+  std::chrono::seconds by_left{0};  ///< with BY (RFC 2852): what is left of its time; negative: late
 };
 
 /// What came of a transaction, one entry for each of its recipients, in order.
@@ -110,12 +111,14 @@ class Client {
   net::Task<Result<smtp::Reply>> initial_response(std::string mechanism, std::string response);
   net::Task<Result<smtp::Reply>> secret(std::string response);
   net::Task<Result<smtp::Reply>> auth_scram(const Manners& manners);
+  net::Task<Result<smtp::Reply>> auth_token(AuthMechanism mechanism, const Manners& manners);
 
   // One transaction.
   std::optional<Outcome> refuse_unsent(const Transaction& transaction) const;
   std::string mail_command(const Transaction& transaction) const;
   std::string rcpt_command(const smtp::Recipient& recipient) const;
   std::string command_group(const Transaction& transaction) const;
+  std::size_t most_recipients(const Transaction& transaction) const;
   net::Task<Result<>> exchange_chunk(const Transaction& transaction, const Transaction* ahead,
                                      Envelope& envelope, TransactionResult& result);
   net::Task<Result<>> finish(Envelope& envelope, TransactionResult& result);

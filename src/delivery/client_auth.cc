@@ -50,6 +50,11 @@ net::Task<std::optional<Outcome>> Client::authenticate(const Manners& manners) {
 
 net::Task<Result<smtp::Reply>> Client::authenticate_with(AuthMechanism mechanism, const Manners& manners) {
   switch (mechanism) {
+    case AuthMechanism::OauthBearer:
+    case AuthMechanism::Xoauth2: {
+      Result<smtp::Reply> reply = co_await auth_token(mechanism, manners);
+      co_return reply;
+    }
     case AuthMechanism::ScramSha256: {
       Result<smtp::Reply> reply = co_await auth_scram(manners);
       co_return reply;
@@ -86,6 +91,27 @@ net::Task<Result<smtp::Reply>> Client::initial_response(std::string mechanism, s
 
 net::Task<Result<smtp::Reply>> Client::secret(std::string response) {
   Result<smtp::Reply> reply = co_await secret_command(base64_encode(response), "***");
+  co_return reply;
+}
+
+/// RFC 7628 §3.1, and the form that came before it. A refused token is forgotten, so that the next attempt asks for a
+/// new one; the 334 that explains the refusal has to be answered before the 535 comes (§3.2.3).
+net::Task<Result<smtp::Reply>> Client::auth_token(AuthMechanism mechanism, const Manners& manners) {
+  const SteadyTime until = deadline(options_.command_timeout);
+  POSTERN_CO_TRY(const std::string token, co_await manners.tokens->get(stream_.loop(), until));
+  constexpr char kSeparator = 1;
+  const bool bearer = mechanism == AuthMechanism::OauthBearer;
+  std::string response = bearer ? "n,a=" + manners.user + "," : "user=" + manners.user;
+  if (bearer) {
+    response += kSeparator;
+    response += "host=" + target_.host + kSeparator + "port=" + std::to_string(target_.endpoint.port);
+  }
+  response += kSeparator;
+  response += "auth=Bearer " + token + kSeparator + kSeparator;
+  Result<smtp::Reply> reply =
+      co_await initial_response(bearer ? "OAUTHBEARER" : "XOAUTH2", std::move(response));
+  if (goes_on(reply)) reply = co_await command(bearer ? "AQ==" : "", options_.command_timeout);
+  if (reply && !positive(*reply)) manners.tokens->forget();
   co_return reply;
 }
 

@@ -26,6 +26,23 @@ void read_auth(std::string_view mechanisms, Extensions& out) {
     out.auth_plain |= word == "PLAIN";
     out.auth_login |= word == "LOGIN";
     out.auth_scram |= word == "SCRAM-SHA-256";
+    out.auth_oauth_bearer |= word == "OAUTHBEARER";
+    out.auth_xoauth2 |= word == "XOAUTH2";
+  }
+}
+
+/// RFC 9422 §3: "RCPTMAX=20 MAILMAX=5". Values that are broken, or zero, count as absent (§3.7).
+void read_limits(std::string_view limits, Extensions& out) {
+  for (std::string_view word = next_word(limits); !word.empty(); word = next_word(limits)) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = word.substr(0, equals);
+    const std::string_view text = word.substr(equals + 1);
+    std::size_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) continue;
+    if (name == "RCPTMAX") out.most_recipients = value;
+    if (name == "MAILMAX") out.most_messages = value;
   }
 }
 
@@ -37,6 +54,12 @@ void read_line(std::string_view line, Extensions& out) {
   out.smtputf8 |= keyword == "SMTPUTF8";
   out.dsn |= keyword == "DSN";
   out.chunking |= keyword == "CHUNKING";
+  out.mt_priority |= keyword == "MT-PRIORITY";
+  if (keyword == "DELIVERBY") {
+    out.deliver_by = true;
+    const std::string_view least = next_word(rest);
+    std::from_chars(least.data(), least.data() + least.size(), out.least_by);
+  }
   out.binary_mime |= keyword == "BINARYMIME";
   out.starttls |= keyword == "STARTTLS";
   if (keyword == "SIZE") {
@@ -44,6 +67,7 @@ void read_line(std::string_view line, Extensions& out) {
     const std::string_view limit = next_word(rest);
     std::from_chars(limit.data(), limit.data() + limit.size(), out.size_limit);
   }
+  if (keyword == "LIMITS") read_limits(rest, out);
   if (keyword == "AUTH") read_auth(rest, out);
   if (keyword.starts_with("AUTH=")) read_auth(line.substr(line.find('=') + 1), out);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,12 +14,19 @@ struct Extensions {
   bool eight_bit_mime = false;
   bool smtputf8 = false;
   bool dsn = false;
-  bool chunking = false;     ///< RFC 3030
-  bool binary_mime = false;  ///< RFC 3030 §3; only with chunking
+  bool chunking = false;      ///< RFC 3030
+  bool mt_priority = false;   ///< RFC 6710
+  bool deliver_by = false;    ///< RFC 2852
+  std::int64_t least_by = 0;  ///< seconds: a BY of mode R may not be less
+  bool binary_mime = false;   ///< RFC 3030 §3; only with chunking
   bool starttls = false;
   bool auth_plain = false;
   bool auth_login = false;
   bool auth_scram = false;  ///< SCRAM-SHA-256
+  bool auth_oauth_bearer = false;
+  bool auth_xoauth2 = false;
+  std::size_t most_recipients = 0;  ///< RCPTMAX of LIMITS (RFC 9422); 0: none
+  std::size_t most_messages = 0;    ///< MAILMAX of LIMITS; 0: none
   bool size = false;
   std::uint64_t size_limit = 0;  ///< 0: no fixed limit (RFC 1870 §4)
 };

@@ -1,19 +1,27 @@
 #include "delivery/manners.h"
 
-#include <fstream>
+#include "delivery/secret_file.h"
+
 #include <utility>
 
 namespace postern::delivery {
 namespace {
 
-Result<std::string> first_line(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) return fail(Errc::NotFound, "cannot read the password file " + path);
-  std::string line;
-  std::getline(in, line);
-  if (line.ends_with('\r')) line.pop_back();
-  if (line.empty()) return fail(Errc::Malformed, "the password file " + path + " has an empty first line");
-  return line;
+Result<std::shared_ptr<AccessTokens>> make_tokens(const Smarthost& smarthost) {
+  static const SystemClock clock;
+  AccessTokens::Settings settings{.token_url = smarthost.oauth_token_url,
+                                  .client_id = smarthost.oauth_client_id,
+                                  .client_secret = {},
+                                  .refresh_token = {},
+                                  .scope = smarthost.oauth_scope,
+                                  .ca_file = smarthost.ca_file};
+  if (!smarthost.oauth_client_secret_file.empty()) {
+    POSTERN_TRY(settings.client_secret, read_secret(smarthost.oauth_client_secret_file));
+  }
+  if (!smarthost.oauth_refresh_token_file.empty()) {
+    POSTERN_TRY(settings.refresh_token, read_secret(smarthost.oauth_refresh_token_file));
+  }
+  return AccessTokens::create(std::move(settings), clock);
 }
 
 }  // namespace
@@ -32,7 +40,11 @@ Result<Manners> make_manners(const Options& options, const std::optional<Smartho
   }
   if (smarthost && !smarthost->user.empty()) {
     manners.user = smarthost->user;
-    POSTERN_TRY(manners.password, first_line(smarthost->password_file));
+    if (smarthost->oauth_token_url.empty()) {
+      POSTERN_TRY(manners.password, read_secret(smarthost->password_file));
+    } else {
+      POSTERN_TRY(manners.tokens, make_tokens(*smarthost));
+    }
   }
   return manners;
 }
@@ -40,6 +52,11 @@ Result<Manners> make_manners(const Options& options, const std::optional<Smartho
 std::vector<AuthMechanism> usable_mechanisms(const Manners& manners, const Extensions& offered) {
   std::vector<AuthMechanism> out;
   if (manners.user.empty()) return out;
+  if (manners.tokens) {
+    if (offered.auth_oauth_bearer) out.push_back(AuthMechanism::OauthBearer);
+    if (offered.auth_xoauth2) out.push_back(AuthMechanism::Xoauth2);
+    return out;
+  }
   if (offered.auth_scram) out.push_back(AuthMechanism::ScramSha256);
   if (offered.auth_plain) out.push_back(AuthMechanism::Plain);
   if (offered.auth_login) out.push_back(AuthMechanism::Login);

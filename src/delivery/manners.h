@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "delivery/access_tokens.h"
 #include "delivery/extensions.h"
 #include "delivery/options.h"
 #include "net/tls.h"
@@ -14,7 +15,7 @@
 namespace postern::delivery {
 
 /// Ways to log in at a smarthost, strongest first.
-enum class AuthMechanism : std::uint8_t { ScramSha256, Plain, Login };
+enum class AuthMechanism : std::uint8_t { OauthBearer, Xoauth2, ScramSha256, Plain, Login };
 
 /// How to talk to a next hop.
 struct Manners {
@@ -24,6 +25,7 @@ struct Manners {
   std::optional<net::TlsPeer> tls_peer = {};  ///< whom to expect; nothing: the host by its name
   std::string user;                           ///< AUTH with it over verified TLS; empty: no AUTH
   std::string password;
+  std::shared_ptr<AccessTokens> tokens = nullptr;  ///< instead of the password
 };
 
 /// The manners that the configuration asks for: those of `smarthost` when there is one, else those towards MX

@@ -4,11 +4,19 @@ namespace postern::delivery {
 
 Result<> Smarthost::validate() const {
   if (host.empty()) return fail(Errc::Malformed, "a smarthost needs host");
-  if (user.empty() != password_file.empty()) {
-    return fail(Errc::Malformed, "a smarthost needs both user and password_file, or neither");
+  const bool oauth = !oauth_token_url.empty();
+  if (oauth && !password_file.empty())
+    return fail(Errc::Malformed, "password_file and oauth_token_url: one of them");
+  if (user.empty() != (password_file.empty() && !oauth)) {
+    return fail(Errc::Malformed,
+                "a smarthost needs both user and password_file (or oauth_token_url), or neither");
   }
+  if (oauth != !oauth_client_id.empty())
+    return fail(Errc::Malformed, "OAuth needs oauth_token_url and oauth_client_id");
+  if (oauth && oauth_client_secret_file.empty() && oauth_refresh_token_file.empty())
+    return fail(Errc::Malformed, "OAuth needs oauth_client_secret_file or oauth_refresh_token_file");
   if (!user.empty() && tls != TlsPolicy::Required && tls != TlsPolicy::Dane) {
-    return fail(Errc::Malformed, "a smarthost with a password needs tls = \"required\" or \"dane\"");
+    return fail(Errc::Malformed, "a smarthost that is logged in to needs tls = \"required\" or \"dane\"");
   }
   return {};
 }

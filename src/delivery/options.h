@@ -51,6 +51,11 @@ struct Smarthost {
   TlsPolicy tls = TlsPolicy::Required;
   std::string user;
   std::string password_file;
+  std::string oauth_token_url;
+  std::string oauth_client_id;
+  std::string oauth_client_secret_file;
+  std::string oauth_refresh_token_file;
+  std::string oauth_scope;
   std::string ca_file;
   std::uint32_t max_connections = 0;
   std::string rate;
@@ -73,6 +78,18 @@ struct Smarthost {
               "Name for AUTH; empty: no AUTH. Needs tls = required or dane."),
         field("password_file", &Smarthost::password_file, Reload::Restart,
               "File whose first line is the password."),
+        field(
+            "oauth_token_url", &Smarthost::oauth_token_url, Reload::Restart,
+            "Log in with OAuth 2.0 (XOAUTH2, OAUTHBEARER): where access tokens come from, an https:// URL."),
+        field("oauth_client_id", &Smarthost::oauth_client_id, Reload::Restart,
+              "As whom tokens are asked for."),
+        field("oauth_client_secret_file", &Smarthost::oauth_client_secret_file, Reload::Restart,
+              "File whose first line is the client's secret."),
+        field(
+            "oauth_refresh_token_file", &Smarthost::oauth_refresh_token_file, Reload::Restart,
+            "File whose first line is a refresh token; empty: the client's own right (client credentials)."),
+        field("oauth_scope", &Smarthost::oauth_scope, Reload::Restart,
+              "What the token is for, as the service says; may be empty."),
         field("ca_file", &Smarthost::ca_file, Reload::Restart,
               "PEM file of trusted CAs; empty: the system's."),
         field("max_connections", &Smarthost::max_connections, 0, 1000, Reload::Restart,
