@@ -104,9 +104,9 @@ Result<> build_delivery(Parts& parts) {
   std::vector<delivery::Dispatcher::Place> places;
   for (auto& worker : parts.workers) places.push_back({worker->loop, *worker->resolver});
   const auto enqueue_report = [&parts](net::Loop& loop, std::string recipient, std::string content,
-                                       bool smtputf8) {
+                                       smtp::MailParams params) {
     return intake::enqueue_generated(loop, *parts.intake, std::move(recipient), report_domain(parts),
-                                     std::move(content), smtputf8);
+                                     std::move(content), std::move(params));
   };
   const auto answered = [&parts](const queue::Lease& lease, std::size_t delivered, std::size_t unknown) {
     if (parts.watch) note_answers(*parts.watch, lease, delivered, unknown);

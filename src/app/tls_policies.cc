@@ -40,7 +40,7 @@ tlspolicy::Reporter::Services report_services(Parts& parts) {
   const auto send_mail = [&parts](net::Loop& loop, std::string recipient, std::string content) {
     const std::optional<tlspolicy::ReportAuthor> author = report_author(parts);
     return intake::enqueue_generated(loop, *parts.intake, std::move(recipient),
-                                     author ? author->domain() : "", std::move(content), false);
+                                     author ? author->domain() : "", std::move(content), {});
   };
   const auto post = [&parts](net::Loop& loop, net::HttpRequest request, SteadyTime deadline) {
     return parts.policy_http->fetch(loop, std::move(request), deadline);

@@ -4,6 +4,7 @@
 #include "smtp/dot_codec.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace postern::delivery {
@@ -38,7 +39,7 @@ net::Task<TransactionResult> Client::send(const Transaction& transaction, const 
   TransactionResult result;
   result.outcomes.resize(transaction.recipients.size());
   Envelope envelope;
-  for (std::size_t i = 0; i < transaction.recipients.size(); ++i) envelope.undecided.push_back(i);
+  for (std::size_t i = 0; i < most_recipients(transaction); ++i) envelope.undecided.push_back(i);
 
   if (const std::optional<Outcome> refused = refuse_unsent(transaction)) {
     decide_open(result, envelope.undecided, *refused);
@@ -71,8 +72,21 @@ std::optional<Outcome> Client::refuse_unsent(const Transaction& transaction) con
     return refuse("5.6.3", " does not offer 8BITMIME");
   if (transaction.binary && !(extensions_.chunking && extensions_.binary_mime))
     return refuse("5.6.3", " does not offer BINARYMIME");  // RFC 3030 §3: never sent as anything else
+  const smtp::Handling& handling = transaction.envelope.params.handling;
+  if (handling.by && handling.by->mode == smtp::DeliverBy::Mode::Return) {
+    // RFC 2852 §4.1.3, §4.1.4.1: who cannot promise to send it back in time does not get it.
+    if (transaction.by_left.count() <= 0) return refuse("5.4.7", ": the time to deliver it is over");
+    if (!extensions_.deliver_by || transaction.by_left.count() < extensions_.least_by)
+      return refuse("5.3.3", " does not promise to return the message in time (DELIVERBY)");
+  }
+  if (handling.require_tls && !transaction.envelope.reverse_path.empty() && !keeps_tls())
+    return refuse("5.7.30", " does not offer REQUIRETLS");
   if (transaction.smtputf8 && !extensions_.smtputf8) return refuse("5.6.7", " does not offer SMTPUTF8");
   return std::nullopt;
+}
+
+bool Client::keeps_tls() const {
+  return extensions_.require_tls && stream_.is_tls() && !stream_.tls_info().verified_by.empty();
 }
 
 std::string Client::mail_command(const Transaction& transaction) const {
@@ -82,6 +96,15 @@ std::string Client::mail_command(const Transaction& transaction) const {
   if (transaction.binary) line += " BODY=BINARYMIME";
   if (transaction.eight_bit && !transaction.binary) line += " BODY=8BITMIME";
   if (transaction.smtputf8) line += " SMTPUTF8";
+  if (const std::optional<smtp::DeliverBy>& by = envelope.params.handling.by; by && extensions_.deliver_by) {
+    line += " BY=" + std::to_string(transaction.by_left.count());
+    line += by->mode == smtp::DeliverBy::Mode::Return ? ";R" : ";N";
+    if (by->trace) line += "T";
+  }
+  // RFC 8689 §5: a report goes on without it where it is not understood.
+  if (envelope.params.handling.require_tls && keeps_tls()) line += " REQUIRETLS";
+  if (extensions_.mt_priority && envelope.params.handling.priority)
+    line += " MT-PRIORITY=" + std::to_string(*envelope.params.handling.priority);
   if (extensions_.dsn) {
     if (envelope.params.ret == smtp::Ret::Full) line += " RET=FULL";
     if (envelope.params.ret == smtp::Ret::Headers) line += " RET=HDRS";
@@ -90,20 +113,42 @@ std::string Client::mail_command(const Transaction& transaction) const {
   return line + "\r\n";
 }
 
-std::string Client::rcpt_command(const smtp::Recipient& recipient) const {
+std::string Client::rcpt_command(const smtp::Envelope& envelope, const smtp::Recipient& recipient) const {
   std::string line = "RCPT TO:<" + recipient.address + ">";
   if (extensions_.dsn) {
-    const std::string notify = smtp::to_string(recipient.notify);
+    smtp::Notify wanted = recipient.notify;
+    const std::optional<smtp::DeliverBy>& by = envelope.params.handling.by;
+    if (by && by->mode == smtp::DeliverBy::Mode::Notify && !extensions_.deliver_by &&
+        (wanted.bits & smtp::Notify::kNever) == 0) {
+      // RFC 2852 §4.1.4.2: nobody there keeps the time, so at least a delay is to be told.
+      if (wanted.absent()) wanted.bits = smtp::Notify::kFailure;
+      wanted.bits |= smtp::Notify::kDelay;
+    }
+    const std::string notify = smtp::to_string(wanted);
     if (!notify.empty()) line += " NOTIFY=" + notify;
     if (!recipient.orcpt.empty()) line += " ORCPT=" + recipient.orcpt;
   }
   return line + "\r\n";
 }
 
+/// RFC 9422 §3.3, §3.4: no more RCPT, and to no more domains, than the server announced; the others go in another
+/// transaction.
+std::size_t Client::most_recipients(const Transaction& transaction) const {
+  std::size_t most = transaction.recipients.size();
+  if (extensions_.most_recipients != 0) most = std::min(most, extensions_.most_recipients);
+  if (extensions_.most_domains == 0) return most;
+  std::set<std::string_view> domains;
+  for (std::size_t i = 0; i < most; ++i) {
+    domains.insert(transaction.envelope.recipients[transaction.recipients[i]].domain);
+    if (domains.size() > extensions_.most_domains) return i;
+  }
+  return most;
+}
+
 std::string Client::command_group(const Transaction& transaction) const {
   std::string group = mail_command(transaction);
-  for (const std::uint32_t r : transaction.recipients)
-    group += rcpt_command(transaction.envelope.recipients[r]);
+  for (std::size_t i = 0; i < most_recipients(transaction); ++i)
+    group += rcpt_command(transaction.envelope, transaction.envelope.recipients[transaction.recipients[i]]);
   return extensions_.chunking ? group : group + "DATA\r\n";
 }
 
@@ -131,9 +176,10 @@ net::Task<Result<>> Client::exchange_envelope(const Transaction& transaction, En
   }
 
   envelope.stage = Stage::Rcpt;
-  for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
+  for (std::size_t i = 0; i < most_recipients(transaction); ++i) {
     if (!grouped) {
-      const std::string line = rcpt_command(transaction.envelope.recipients[transaction.recipients[i]]);
+      const std::string line =
+          rcpt_command(transaction.envelope, transaction.envelope.recipients[transaction.recipients[i]]);
       POSTERN_CO_CHECK(co_await write(line, options_.command_timeout));
     }
     POSTERN_CO_TRY(const smtp::Reply rcpt, co_await read_reply(options_.command_timeout));

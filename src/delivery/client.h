@@ -116,7 +116,8 @@ class Client {
   // One transaction.
   std::optional<Outcome> refuse_unsent(const Transaction& transaction) const;
   std::string mail_command(const Transaction& transaction) const;
-  std::string rcpt_command(const smtp::Recipient& recipient) const;
+  std::string rcpt_command(const smtp::Envelope& envelope, const smtp::Recipient& recipient) const;
+  bool keeps_tls() const;
   std::string command_group(const Transaction& transaction) const;
   std::size_t most_recipients(const Transaction& transaction) const;
   net::Task<Result<>> exchange_chunk(const Transaction& transaction, const Transaction* ahead,

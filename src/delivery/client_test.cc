@@ -46,6 +46,7 @@ struct Offer {
   smtp::MailParams params;
   std::uint8_t notify = 0;
   std::string orcpt;
+  std::chrono::seconds by_left{90};
 };
 
 class ClientTest : public ::testing::Test {
@@ -93,6 +94,7 @@ class ClientTest : public ::testing::Test {
       smtp::Recipient recipient;
       recipient.address = r;
       recipient.orcpt = offer.orcpt;
+      recipient.domain = recipient.address.substr(recipient.address.find('@') + 1);
       envelope.recipients.push_back(std::move(recipient));
     }
     MemoryContent content("", offer.message);
@@ -101,7 +103,8 @@ class ClientTest : public ::testing::Test {
                                   .eight_bit = offer.eight_bit,
                                   .smtputf8 = offer.smtputf8,
                                   .binary = offer.binary,
-                                  .content = content};
+                                  .content = content,
+                                  .by_left = offer.by_left};
     TransactionResult result = co_await client.send(transaction);
     co_return result;
   }
@@ -522,6 +525,71 @@ TEST_F(ClientTest, ChunkingCarriesTheContentAsItIs) {
   EXPECT_EQ(decisions(got.results[2]), "done:2.0.0");
   EXPECT_THAT(got.transcript, Not(HasSubstr("DATA")));
   EXPECT_THAT(got.contents, ElementsAre(kMessage, dots.message));
+}
+
+// RFC 9422 §3.3, §3.7
+TEST_F(ClientTest, AnnouncedLimitOfRecipientsIsKept) {
+  for (const char* limits : {"LIMITS RCPTMAX=2 MAILMAX=50", "LIMITS RCPTMAX=0", "LIMITS RCPTMAX=x"}) {
+    const bool valid = std::string_view(limits).find("=2 ") != std::string_view::npos;
+    Script script;
+    script.extensions = {"PIPELINING", limits};
+    Offer offer;
+    offer.recipients = {"a@example.net", "b@example.net", "c@example.net"};
+    const Conversation got = converse(script, {offer});
+    ASSERT_EQ(got.results.size(), 1U);
+    EXPECT_EQ(decisions(got.results[0]),
+              valid ? "done:2.0.0 done:2.0.0 again" : "done:2.0.0 done:2.0.0 done:2.0.0")
+        << limits;
+  }
+}
+
+// RFC 9422 §3.4
+TEST_F(ClientTest, AnnouncedLimitOfDomainsIsKept) {
+  Script script;
+  script.extensions = {"PIPELINING", "LIMITS RCPTDOMAINMAX=1"};
+  Offer offer;
+  offer.recipients = {"a@example.net", "b@example.net", "c@example.com", "d@example.net"};
+  const Conversation got = converse(script, {offer});
+  EXPECT_EQ(decisions(got.results.at(0)), "done:2.0.0 done:2.0.0 again again");
+}
+
+// RFC 8689 §4.2.1, §5: never over a session in the clear; a report goes rather in the clear than not at all.
+TEST_F(ClientTest, RequireTlsIsNotGivenAway) {
+  Offer offer;
+  offer.params.handling.require_tls = true;
+  const Conversation clear = converse({.extensions = {"PIPELINING", "REQUIRETLS"}}, {offer});
+  EXPECT_EQ(decisions(clear.results.at(0)), "failed:5.7.30");
+  EXPECT_THAT(clear.transcript, Not(HasSubstr("MAIL")));
+  offer.sender.clear();
+  const Conversation report = converse({.extensions = {"PIPELINING", "REQUIRETLS"}}, {offer});
+  EXPECT_EQ(decisions(report.results.at(0)), "done:2.0.0");
+  EXPECT_THAT(report.transcript, HasSubstr("MAIL FROM:<>\n"));
+}
+
+// RFC 2852 §4.1.4, RFC 6710 §4.3
+TEST_F(ClientTest, TimeAndPriorityArePassedOnWhereTheyAreUnderstood) {
+  Offer offer;
+  offer.params.handling = *smtp::parse_handling("BY=120;R MT-PRIORITY=3");
+  const Conversation without = converse({.extensions = {"PIPELINING"}}, {offer});
+  EXPECT_EQ(decisions(without.results[0]), "failed:5.3.3");
+  EXPECT_THAT(without.transcript, Not(HasSubstr("MAIL")));
+  const Conversation with =
+      converse({.extensions = {"PIPELINING", "DELIVERBY", "MT-PRIORITY MIXER"}}, {offer});
+  EXPECT_THAT(with.transcript, HasSubstr("MAIL FROM:<a@example.org> BY=90;R MT-PRIORITY=3\n"));
+  const Conversation short_of =
+      converse({.extensions = {"PIPELINING", "DELIVERBY 91", "MT-PRIORITY"}}, {offer});
+  EXPECT_EQ(decisions(short_of.results[0]), "failed:5.3.3");
+  offer.by_left = std::chrono::seconds{0};
+  const Conversation late = converse({.extensions = {"PIPELINING", "DELIVERBY"}}, {offer});
+  EXPECT_EQ(decisions(late.results[0]), "failed:5.4.7");
+  offer.by_left = std::chrono::seconds{-5};
+  offer.params.handling = *smtp::parse_handling("BY=120;N");
+  const Conversation notify = converse({.extensions = {"PIPELINING", "DSN"}}, {offer});
+  EXPECT_EQ(decisions(notify.results[0]), "done:2.0.0");
+  EXPECT_THAT(notify.transcript, HasSubstr("RCPT TO:<b@example.net> NOTIFY=FAILURE,DELAY\n"));
+  const Conversation passed = converse({.extensions = {"PIPELINING", "DSN", "DELIVERBY"}}, {offer});
+  EXPECT_THAT(passed.transcript, HasSubstr("MAIL FROM:<a@example.org> BY=-5;N\n"));
+  EXPECT_THAT(passed.transcript, HasSubstr("RCPT TO:<b@example.net>\n"));
 }
 
 }  // namespace

@@ -30,10 +30,35 @@ const char* kind_name(Kind kind) {
 }
 
 RetrySchedule schedule_of(const ActiveMessage& message, const Options& options) {
-  if (message.urgency == Urgency::Bulk)
-    return {options.bulk_first_retry, std::max(options.bulk_first_retry, options.longest_retry),
-            options.bulk_give_up_after};
-  return {options.first_retry, options.longest_retry, options.give_up_after};
+  const bool bulk = message.urgency == Urgency::Bulk;
+  RetrySchedule schedule{options.first_retry, options.longest_retry, options.give_up_after};
+  if (bulk) {
+    schedule.first = options.bulk_first_retry;
+    schedule.longest = std::max<std::chrono::milliseconds>(schedule.first, schedule.longest);
+    schedule.give_up_after = options.bulk_give_up_after;
+  }
+  const std::optional<smtp::DeliverBy>& by = message.lease.envelope.params.handling.by;
+  if (by &&
+      by->mode == smtp::DeliverBy::Mode::Return) {  // RFC 2852 §4.1.3; it counts from when it was accepted
+    const auto begun = queue::not_before(message.lease.envelope, message.lease.accepted_at);
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(message.lease.accepted_at + by->within - begun);
+    schedule.give_up_after = std::min(schedule.give_up_after, left);
+  }
+  return schedule;
+}
+
+bool tells_when_late(const ActiveMessage& message) {
+  const std::optional<smtp::DeliverBy>& by = message.lease.envelope.params.handling.by;
+  return by && by->mode == smtp::DeliverBy::Mode::Notify;
+}
+
+/// From when on mail counts as late: what its sender asked for with BY, or the general time; nullopt: never.
+std::optional<TimePoint> late_from(const ActiveMessage& message, const Options& options) {
+  const queue::Lease& lease = message.lease;
+  if (tells_when_late(message)) return lease.accepted_at + lease.envelope.params.handling.by->within;
+  if (options.delay_notice_after.count() == 0) return std::nullopt;
+  return queue::not_before(lease.envelope, lease.accepted_at) + options.delay_notice_after;
 }
 
 void decide_retry(queue::RecipientOutcome& out, const ActiveMessage& message, std::size_t position,
@@ -41,11 +66,17 @@ void decide_retry(queue::RecipientOutcome& out, const ActiveMessage& message, st
   const Outcome& outcome = message.attempts[position]->outcome;
   const bool tried = outcome.decision == Decision::Retry;
   const TimePoint begun = queue::not_before(message.lease.envelope, message.lease.accepted_at);
+  const RetrySchedule schedule = schedule_of(message, options);
   const Result<TimePoint> next =
-      next_attempt(begun, message.lease.attempts[position] + 1, now, schedule_of(message, options), rng);
+      next_attempt(begun, message.lease.attempts[position] + 1, now, schedule, rng);
   if (next) {
     out.kind = tried ? Kind::Retry : Kind::Postponed;
     out.retry_at = tried ? std::max(*next, now + outcome.wait) : now + outcome.wait;
+    // What was promised for a time happens then: the return, or the word that it is late (RFC 2852 §4.1.3).
+    if (message.lease.envelope.params.handling.by)
+      out.retry_at = std::min(out.retry_at, begun + schedule.give_up_after);
+    const std::optional<TimePoint> late = late_from(message, options);
+    if (tells_when_late(message) && *late > now) out.retry_at = std::min(out.retry_at, *late);
     return;
   }
   out.kind = Kind::Failed;
@@ -81,17 +112,21 @@ std::optional<News> news_of(const ActiveMessage& message, const Conclusion& conc
       return notify.wants_failure() ? std::optional(News::Failed) : std::nullopt;
     case Kind::Retry:
     case Kind::Postponed: {
-      const bool late = now >= queue::not_before(message.lease.envelope, message.lease.accepted_at) +
-                                   options.delay_notice_after;
+      const std::optional<TimePoint> from = late_from(message, options);
+      const bool late = from && now >= *from;
       const bool wanted = notify.absent() || (notify.bits & smtp::Notify::kDelay) != 0;
       const bool told = message.lease.delay_reported[conclusion.position];
-      const bool on = options.delay_notice_after.count() > 0;
-      return on && late && wanted && !told ? std::optional(News::Delayed) : std::nullopt;
+      return late && wanted && !told ? std::optional(News::Delayed) : std::nullopt;
     }
     case Kind::Delivered: {
       const bool wanted = (notify.bits & smtp::Notify::kSuccess) != 0;
       const bool relayed = attempt && attempt->peer && !attempt->peer->reports;
-      return wanted && relayed ? std::optional(News::Relayed) : std::nullopt;
+      const std::optional<smtp::DeliverBy>& by = message.lease.envelope.params.handling.by;
+      // RFC 2852 §4.1.4: asked for by its trace flag, and where nobody keeps the time from here on.
+      const bool in_time = by && now < message.lease.accepted_at + by->within;
+      const bool traced = by && attempt && attempt->peer && (notify.bits & smtp::Notify::kNever) == 0 &&
+                          (by->trace || (tells_when_late(message) && in_time && !attempt->peer->keeps_time));
+      return (wanted && relayed) || traced ? std::optional(News::Relayed) : std::nullopt;
     }
     case Kind::Held:
     case Kind::Untried:
@@ -144,6 +179,7 @@ std::vector<Report> reports_due(const ActiveMessage& message, std::vector<Conclu
     for (Conclusion& conclusion : conclusions) {
       if (news_of(message, conclusion, now, options) != news) continue;
       report.recipients.push_back(reported(message, conclusion, now));
+      if (news == News::Delayed && tells_when_late(message)) report.recipients.back().status = "4.4.7";
       conclusion.outcome.delay_reported = news == News::Delayed;
     }
     if (report.recipients.empty()) continue;
@@ -158,6 +194,10 @@ std::vector<Report> reports_due(const ActiveMessage& message, std::vector<Conclu
     report.arrived = lease.accepted_at;
     report.now = now;
     report.what = envelope.params.ret == smtp::Ret::Full ? Return::Full : Return::Headers;
+    const smtp::Handling& handling = envelope.params.handling;
+    if (handling.require_tls) report.what = Return::Headers;  // RFC 8689 §5
+    if (handling.by) report.deliver_by = lease.accepted_at + handling.by->within;
+    if (handling.hold) report.future_release = smtp::to_string(*handling.hold);
     due.push_back(std::move(report));
   }
   return due;

@@ -144,6 +144,33 @@ TEST_F(ConclusionTest, SuccessIsReportedForWhoCannot) {
   }
 }
 
+/// RFC 2852 §4.1.2 and §4.1.3.
+TEST_F(ConclusionTest, DeliverByReturnsOrTells) {
+  using Mode = smtp::DeliverBy::Mode;
+  for (const Mode mode : {Mode::Return, Mode::Notify}) {
+    ActiveMessage message = message_with({later()});
+    message.lease.envelope.params.handling.by = smtp::DeliverBy{std::chrono::minutes{10}, mode, false};
+    EXPECT_EQ(conclude(message)[0].outcome.retry_at, kAccepted + std::chrono::minutes{10});
+    const TimePoint late = kAccepted + std::chrono::minutes{11};
+    std::vector<Conclusion> got = conclude(message, late);
+    EXPECT_EQ(got[0].outcome.kind, mode == Mode::Return ? Kind::Failed : Kind::Retry);
+    const std::vector<Report> reports = reports_due(message, got, late, options_, "postern.test");
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_EQ(reports[0].news, mode == Mode::Return ? News::Failed : News::Delayed);
+    EXPECT_EQ(reports[0].deliver_by, kAccepted + std::chrono::minutes{10});
+    EXPECT_EQ(reports[0].recipients.at(0).status, mode == Mode::Return ? "5.4.7" : "4.4.7");
+  }
+}
+
+/// RFC 8689 §5: what was not to be seen on the way is not sent back either.
+TEST_F(ConclusionTest, ReportsOfProtectedMailHoldNoContent) {
+  ActiveMessage message = message_with({never()});
+  message.lease.envelope.params.ret = smtp::Ret::Full;
+  message.lease.envelope.params.handling.require_tls = true;
+  std::vector<Conclusion> got = conclude(message);
+  EXPECT_EQ(reports_due(message, got, kAccepted, options_, "postern.test").at(0).what, Return::Headers);
+}
+
 TEST_F(ConclusionTest, PostponedFailuresKeepTheirReason) {
   const ActiveMessage message = message_with({done(), never()});
   std::vector<Conclusion> got = conclude(message);

@@ -188,6 +188,8 @@ void append_status_part(std::string& out, const Report& report) {
   if (!report.envid.empty()) append_field(out, "Original-Envelope-Id", printable(decode_xtext(report.envid)));
   append_field(out, "Reporting-MTA", "dns; " + printable(report.reporting_mta));
   append_field(out, "Arrival-Date", mail::format_date(report.arrived));
+  if (report.deliver_by) append_field(out, "Deliver-By-Date", mail::format_date(*report.deliver_by));
+  if (!report.future_release.empty()) append_field(out, "Future-Release-Request", report.future_release);
   for (const ReportedRecipient& r : report.recipients) {
     out += "\r\n";
     if (!r.orcpt.empty()) append_field(out, "Original-Recipient", original_recipient(r.orcpt));

@@ -4,6 +4,7 @@
 #include "base/ids.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ struct Report {
   std::string envid;          ///< as received (xtext); empty: none came
   TimePoint arrived;
   TimePoint now;
+  std::optional<TimePoint> deliver_by = {};  ///< of BY (RFC 2852 §5)
+  std::string future_release = {};           ///< of HOLDFOR or HOLDUNTIL (RFC 4865 §5.1.2)
   News news = News::Failed;
   TimePoint tried_until = {};  ///< with Delayed: when it will be given up
   std::vector<ReportedRecipient> recipients;

@@ -43,6 +43,7 @@ void read_limits(std::string_view limits, Extensions& out) {
     if (error != std::errc{} || end != text.data() + text.size()) continue;
     if (name == "RCPTMAX") out.most_recipients = value;
     if (name == "MAILMAX") out.most_messages = value;
+    if (name == "RCPTDOMAINMAX") out.most_domains = value;
   }
 }
 
@@ -55,6 +56,7 @@ void read_line(std::string_view line, Extensions& out) {
   out.dsn |= keyword == "DSN";
   out.chunking |= keyword == "CHUNKING";
   out.mt_priority |= keyword == "MT-PRIORITY";
+  out.require_tls |= keyword == "REQUIRETLS";
   if (keyword == "DELIVERBY") {
     out.deliver_by = true;
     const std::string_view least = next_word(rest);

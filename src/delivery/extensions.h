@@ -16,6 +16,7 @@ struct Extensions {
   bool dsn = false;
   bool chunking = false;      ///< RFC 3030
   bool mt_priority = false;   ///< RFC 6710
+  bool require_tls = false;   ///< RFC 8689; believed in TLS only
   bool deliver_by = false;    ///< RFC 2852
   std::int64_t least_by = 0;  ///< seconds: a BY of mode R may not be less
   bool binary_mime = false;   ///< RFC 3030 §3; only with chunking
@@ -27,6 +28,7 @@ struct Extensions {
   bool auth_xoauth2 = false;
   std::size_t most_recipients = 0;  ///< RCPTMAX of LIMITS (RFC 9422); 0: none
   std::size_t most_messages = 0;    ///< MAILMAX of LIMITS; 0: none
+  std::size_t most_domains = 0;     ///< RCPTDOMAINMAX of LIMITS; 0: none
   bool size = false;
   std::uint64_t size_limit = 0;  ///< 0: no fixed limit (RFC 1870 §4)
 };

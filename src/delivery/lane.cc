@@ -64,6 +64,20 @@ std::vector<std::optional<Attempt>> same_for_all(const Job& job, const Outcome& 
   return std::vector<std::optional<Attempt>>(job.recipients.size(), Attempt{outcome, nullptr});
 }
 
+/// BY=...;R whose time has passed: it has failed, and must not be tried again (RFC 2852 §4.1.3).
+void return_what_is_late(ActiveMessage& message, TimePoint now) {
+  const std::optional<smtp::DeliverBy>& by = message.lease.envelope.params.handling.by;
+  if (!by || by->mode != smtp::DeliverBy::Mode::Return || now < message.lease.accepted_at + by->within)
+    return;
+  for (std::optional<Attempt>& attempt : message.attempts) {
+    if (!attempt)
+      attempt = Attempt{local_outcome(Decision::Failed, "5.4.7",
+                                      "it could not be delivered within the " +
+                                          std::to_string(by->within.count()) + " seconds that it was given"),
+                        nullptr};
+  }
+}
+
 /// `postern queue bounce`: those recipients have failed without an attempt.
 void return_what_was_asked(ActiveMessage& message) {
   for (std::size_t i = 0; i < message.lease.bounce.size(); ++i) {
@@ -123,9 +137,13 @@ void Lane::deliver(queue::Lease lease, std::shared_ptr<const std::string> conten
   message->attempts.resize(lease.envelope.recipients.size());
   message->lease = std::move(lease);
   if (services_.urgency) message->urgency = services_.urgency(message->lease.account);
+  if (const auto priority = message->lease.envelope.params.handling.priority; priority && *priority != 0) {
+    message->urgency = *priority > 0 ? Urgency::Prompt : Urgency::Bulk;  // RFC 6710 §4.1
+  }
   return_what_was_asked(*message);
+  return_what_is_late(*message, services_.clock.now());
   if (message->content) {
-    message->wishes = wishes_of_message(*message->content);
+    message->wish = tls_wish(message->lease.envelope, *message->content);
     start(message);
   } else {
     context_.loop.spawn(prepare(std::move(message)));
@@ -150,11 +168,11 @@ net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
   if (lease.size <= kSmall) {
     POSTERN_CO_TRY(std::string content, co_await services_.queue.read(context_.loop, lease.id, 0));
     message.content = std::make_shared<const std::string>(std::move(content));
-    message.wishes = wishes_of_message(*message.content);
+    message.wish = tls_wish(lease.envelope, *message.content);
     co_return Result<>{};  // signed when its turn comes
   }
   POSTERN_CO_TRY(const std::string beginning, co_await services_.queue.read(context_.loop, lease.id, 0));
-  message.wishes = wishes_of_message(beginning);
+  message.wish = tls_wish(lease.envelope, beginning);
   if (!wants_signature(message)) co_return Result<>{};
   MessageDigest digest;
   for (std::uint32_t number = 0;; ++number) {
@@ -178,7 +196,7 @@ void Lane::dispatch(const RouteChoice& choice, const std::string& domain, Job jo
   if (choice.action == RouteAction::Discard || choice.action == RouteAction::Hold) {
     return refuse_to_send(choice.action, choice, job);
   }
-  if (const std::shared_ptr<const NextHop> hop = next_hops_.known(choice, domain, job.message->wishes)) {
+  if (const std::shared_ptr<const NextHop> hop = next_hops_.known(choice, domain, job.message->wish)) {
     site(hop).add(std::move(job));
   } else {
     context_.loop.spawn(find_site(choice, domain, std::move(job)));
@@ -194,8 +212,8 @@ void Lane::refuse_to_send(RouteAction action, const RouteChoice& choice, const J
 }
 
 net::Task<> Lane::find_site(const RouteChoice& choice, std::string domain, Job job) {
-  const DomainWishes wishes = job.message->wishes;
-  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, std::move(domain), wishes);
+  const TlsWish wish = job.message->wish;
+  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, std::move(domain), wish);
   if (hop->exists()) {
     site(hop).add(std::move(job));
   } else {
@@ -318,10 +336,14 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
   const QueueId unique{make_id(report.now.time_since_epoch().count())};
   report.message_id = mail::make_message_id(unique, settings_.map.identity.hostname);
   std::string content = build_report(report, message.content ? *message.content : beginning);
-  const bool smtputf8 = smtp::has_eight_bit(report.sender);
+  smtp::MailParams params;
+  params.smtputf8 = smtp::has_eight_bit(report.sender);
+  const smtp::Handling& handling = lease.envelope.params.handling;
+  params.handling.require_tls = handling.require_tls;  // RFC 8689 §5
+  params.handling.priority = handling.priority;        // RFC 6710 §4.6
   std::string recipient = report.sender;
-  Result<> queued =
-      co_await services_.enqueue_report(context_.loop, std::move(recipient), std::move(content), smtputf8);
+  Result<> queued = co_await services_.enqueue_report(context_.loop, std::move(recipient), std::move(content),
+                                                      std::move(params));
   if (!queued) co_return queued;
   services_.metrics.report_sent();
   services_.history.record({.time = report.now,

@@ -34,7 +34,7 @@ namespace postern::delivery {
 /// Puts a report into the queue, from <> to `recipient`; yields when it is durable. This is intake's
 /// enqueue_generated() with the composition root's services.
 using EnqueueReport = std::function<net::Task<Result<>>(net::Loop& loop, std::string recipient,
-                                                        std::string content, bool smtputf8)>;
+                                                        std::string content, smtp::MailParams params)>;
 
 /// What all lanes share. Borrowed: it outlives them.
 struct Services {

@@ -20,8 +20,9 @@ struct Peer {
   std::string
       security;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384 unverified (delivery.tls)", "cleartext (...)", or empty
                  ///< when no session came about
-  bool reports = false;    ///< it offers DSN, so that success is its to report (RFC 3461 §5.2.1)
-  std::string route = {};  ///< the route that led there; empty: the default
+  bool reports = false;     ///< it offers DSN, so that success is its to report (RFC 3461 §5.2.1)
+  bool keeps_time = false;  ///< it offers DELIVERBY (RFC 2852)
+  std::string route = {};   ///< the route that led there; empty: the default
 };
 
 /// What one attempt came to for one recipient.
@@ -40,7 +41,7 @@ struct ActiveMessage {
   std::vector<std::optional<Attempt>> attempts;  ///< one per leased recipient; nullopt: not tried
   std::size_t open_jobs = 0;
   Urgency urgency = Urgency::Prompt;
-  DomainWishes wishes = DomainWishes::Kept;  ///< about TLS
+  TlsWish wish = TlsWish::OfDomain;
 };
 
 /// One transaction to be made: some recipients of one message that share a destination.

@@ -5,9 +5,22 @@
 namespace postern::delivery {
 namespace {
 
+/// Mail whose senders want different things of TLS does not share connections.
+const char* suffix_of(TlsWish wish) {
+  switch (wish) {
+    case TlsWish::OfDomain:
+      break;
+    case TlsWish::Waived:
+      return " waived";
+    case TlsWish::Protected:
+      return " requiretls";
+  }
+  return "";
+}
+
 /// Routes differ, so the same domain may be reached in two ways.
-std::string key_of(const RouteChoice& choice, const std::string& domain, DomainWishes wishes) {
-  return choice.name + (wishes == DomainWishes::Kept ? "\n" : "\nwaived\n") + domain;
+std::string key_of(const RouteChoice& choice, const std::string& domain, TlsWish wish) {
+  return choice.name + suffix_of(wish) + "\n" + domain;
 }
 
 /// A receiver counts by our address, and a connection cannot change it.
@@ -18,11 +31,12 @@ std::string egress_of(const RouteChoice& choice) {
 
 }  // namespace
 
-std::shared_ptr<const NextHop> NextHops::to_relay(const RouteChoice& choice) const {
+std::shared_ptr<const NextHop> NextHops::to_relay(const RouteChoice& choice, TlsWish wish) const {
   const Relay& relay = map_.relays.at(choice.smarthost);
   auto hop = std::make_shared<NextHop>();
   hop->budget = "smarthost " + choice.smarthost;
-  hop->site = hop->budget + egress_of(choice);
+  hop->site = hop->budget + egress_of(choice) + suffix_of(wish);
+  hop->wish = wish;
   hop->route = choice.name;
   hop->relay = &relay;
   hop->manners = &relay.manners;
@@ -33,20 +47,21 @@ std::shared_ptr<const NextHop> NextHops::to_relay(const RouteChoice& choice) con
 }
 
 std::shared_ptr<const NextHop> NextHops::known(const RouteChoice& choice, const std::string& domain,
-                                               DomainWishes wishes) {
+                                               TlsWish wish) {
   const bool relay = choice.action == RouteAction::Smarthost;
-  const std::string key = relay ? key_of(choice, {}, DomainWishes::Kept) : key_of(choice, domain, wishes);
+  if (relay && wish == TlsWish::Waived) wish = TlsWish::OfDomain;  // our own smarthost asks for nothing
+  const std::string key = key_of(choice, relay ? std::string() : domain, wish);
   const auto found = found_.find(key);
   if (found != found_.end() && clock_.steady_now() < found->second.until) return found->second.hop;
   if (choice.action != RouteAction::Smarthost) return nullptr;
-  std::shared_ptr<const NextHop> hop = to_relay(choice);
+  std::shared_ptr<const NextHop> hop = to_relay(choice, wish);
   found_[key] = {hop, SteadyTime::max()};
   return hop;
 }
 
 net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choice, std::string domain,
-                                                         DomainWishes wishes) {
-  if (std::shared_ptr<const NextHop> hop = known(choice, domain, wishes)) co_return hop;
+                                                         TlsWish wish) {
+  if (std::shared_ptr<const NextHop> hop = known(choice, domain, wish)) co_return hop;
   auto hop = std::make_shared<NextHop>();
   hop->hosts = co_await find_hosts(resolver_, map_.identity, domain);
   hop->route = choice.name;
@@ -56,11 +71,14 @@ net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choi
   hop->manners = other == map_.other_manners.end() ? &map_.manners : &other->second;
   hop->courtesy = &map_.providers.of(hop->hosts.hosts);
   hop->route_decides_tls = choice.tls.has_value();
-  const bool kept = wishes == DomainWishes::Kept;
+  hop->wish = wish;
+  const bool kept = wish != TlsWish::Waived;
   if (hop->exists() && kept) hop->tls = co_await tls_.of_destination(domain, hop->hosts, choice.tls);
   const std::string hosts = hop->hosts.site();
   hop->site = hosts + egress_of(choice) + (choice.tls ? " " + choice.name : "");
-  if (!kept) hop->site += " waived";
+  hop->site += suffix_of(wish);
+  // Domains with the same hosts differ in whether anybody vouches for that (RFC 8689 §4.2.1).
+  if (wish == TlsWish::Protected && (hop->hosts.secure || hop->hosts.implicit)) hop->site += " vouched for";
   // A connection that came about by one domain's policy must not carry another domain's mail, nor that of the same
   // domain when it has changed its mind.
   hop->site += hop->tls.key();
@@ -70,7 +88,7 @@ net::Task<std::shared_ptr<const NextHop>> NextHops::find(const RouteChoice& choi
     const SteadyTime now = clock_.steady_now();
     if (found_.size() >= kMax) std::erase_if(found_, [now](const auto& e) { return e.second.until <= now; });
     if (found_.size() >= kMax) found_.clear();
-    found_[key_of(choice, domain, wishes)] = {hop, now + kFresh};
+    found_[key_of(choice, domain, wish)] = {hop, now + kFresh};
   }
   co_return hop;
 }

@@ -28,6 +28,7 @@ struct NextHop {
   std::uint16_t port = 25;
   DestinationTls tls;
   bool route_decides_tls = false;  ///< the route has a `tls` of its own
+  TlsWish wish = TlsWish::OfDomain;
 
   [[nodiscard]] bool exists() const { return relay != nullptr || !hosts.hosts.empty(); }
 };
@@ -46,10 +47,10 @@ class NextHops {
 
   /// That of mail for `domain` by `choice`, if it is known without asking; else nullptr.
   [[nodiscard]] std::shared_ptr<const NextHop> known(const RouteChoice& choice, const std::string& domain,
-                                                     DomainWishes wishes = DomainWishes::Kept);
+                                                     TlsWish wish = TlsWish::OfDomain);
   /// The same, asking DNS. Check exists().
   [[nodiscard]] net::Task<std::shared_ptr<const NextHop>> find(const RouteChoice& choice, std::string domain,
-                                                               DomainWishes wishes = DomainWishes::Kept);
+                                                               TlsWish wish = TlsWish::OfDomain);
   void forget() { found_.clear(); }
 
  private:
@@ -57,7 +58,7 @@ class NextHops {
     std::shared_ptr<const NextHop> hop;
     SteadyTime until;
   };
-  [[nodiscard]] std::shared_ptr<const NextHop> to_relay(const RouteChoice& choice) const;
+  [[nodiscard]] std::shared_ptr<const NextHop> to_relay(const RouteChoice& choice, TlsWish wish) const;
 
   const Map& map_;
   dns::Resolver& resolver_;

@@ -60,10 +60,12 @@ struct Site::Transfer {
             .eight_bit = lease.eight_bit,
             .smtputf8 = lease.smtputf8,
             .binary = lease.binary,
-            .content = *content};
+            .content = *content,
+            .by_left = by_left};
   }
   Job job;
   std::unique_ptr<Content> content;
+  std::chrono::seconds by_left{0};
 };
 
 Site::Site(SiteContext& context, std::shared_ptr<const NextHop> hop, std::shared_ptr<Pace> pace)
@@ -142,6 +144,7 @@ net::Task<> Site::run_session() {
                                                 .ip = client->target().endpoint.ip.text(),
                                                 .security = describe_security(*client, security),
                                                 .reports = client->extensions().dsn,
+                                                .keeps_time = client->extensions().deliver_by,
                                                 .route = hop_->route});
   Connection connection{std::move(client), std::move(peer), net::Event(context_.loop)};
   context_.metrics.connection_opened();
@@ -156,7 +159,9 @@ net::Task<> Site::run_session() {
 }
 
 net::Task<> Site::serve(Connection& connection) {
-  const std::uint32_t most = hop_->courtesy->max_messages_per_connection;
+  std::size_t most = hop_->courtesy->max_messages_per_connection;
+  if (const std::size_t announced = connection.client->extensions().most_messages; announced != 0)
+    most = std::min(most, announced);
   std::unique_ptr<Transfer> next;
   while (connection.client->usable() && connection.transfers < most) {
     if (pace_->paused(context_.clock.steady_now())) break;
@@ -214,6 +219,11 @@ net::Task<std::unique_ptr<Site::Transfer>> Site::next_transfer() {
     Result<std::unique_ptr<Content>> content = co_await context_.open_content(*transfer->job.message);
     if (content) {
       transfer->content = *std::move(content);
+      const queue::Lease& lease = transfer->job.message->lease;
+      if (const std::optional<smtp::DeliverBy>& by = lease.envelope.params.handling.by) {
+        transfer->by_left =
+            std::chrono::floor<std::chrono::seconds>(lease.accepted_at + by->within - context_.clock.now());
+      }
       co_return transfer;
     }
     // Our own trouble (store, key), not the next hop's.
@@ -324,7 +334,8 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
     Client::Opened opened = co_await connect_to(std::move(target), security);
     if (opened.client) co_return std::move(opened.client);
     only_tls = only_tls && opened.tls_short;
-    if (opened.silent) context_.dead_hosts.add(ip, context_.clock.steady_now());
+    // What a proxy cannot reach may be reached without it.
+    if (opened.silent && !hop_->egress.socks5) context_.dead_hosts.add(ip, context_.clock.steady_now());
     // One host that may work later outweighs those that never will.
     const bool permanent = opened.failure.decision == Decision::Failed;
     if (!permanent || !may_work_later) {
@@ -335,7 +346,8 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
     may_work_later |= !permanent;
   }
   // What one domain asks for is no reason to spare hosts that serve others as well.
-  if (only_tls && !hop_->tls.domain.empty()) failure.outcome.rule = kTlsOfDomain;
+  if (only_tls && (!hop_->tls.domain.empty() || hop_->wish == TlsWish::Protected))
+    failure.outcome.rule = kTlsOfDomain;
   co_return nullptr;
 }
 
@@ -345,8 +357,9 @@ net::Task<Client::Opened> Site::connect_to(Target target, std::string& security)
   if (!tls) {
     const bool dns = tls.error().code == Errc::Unavailable;
     opened.tls_short = true;
-    opened.failure =
-        local_outcome(Decision::Retry, dns ? "4.4.3" : "4.7.5", target.host + ": " + tls.error().detail);
+    const std::string why = target.host + ": " + tls.error().detail;
+    opened.failure = local_outcome(Decision::Retry, dns ? "4.4.3" : "4.7.5", why);
+    if (!dns) protect(opened);
     count_session(context_, *hop_, unusable_host(*hop_, target, tls.error()));
     co_return opened;
   }
@@ -360,6 +373,12 @@ net::Task<Client::Opened> Site::connect_to(Target target, std::string& security)
   opened = co_await Client::open(context_.loop, target, manners, setting);
   for (const tlspolicy::SessionResult& result : sessions_of(*hop_, target, *tls, opened))
     count_session(context_, *hop_, result);
+  if (hop_->wish == TlsWish::Protected && opened.client && !opened.client->extensions().require_tls) {
+    co_await opened.client->quit();
+    opened.client.reset();
+    opened.failure = local_outcome(Decision::Failed, "5.7.30", target.host + " does not offer REQUIRETLS");
+  }
+  protect(opened);
   if (opened.client || !opened.tls_broke || manners.tls != TlsPolicy::Opportunistic) co_return opened;
 
   // RFC 7435: TLS that does not work is worth no less than none, so the mail goes in the clear.
@@ -370,6 +389,12 @@ net::Task<Client::Opened> Site::connect_to(Target target, std::string& security)
   const Manners in_the_clear{.tls = TlsPolicy::None, .tls_client = nullptr, .user = "", .password = ""};
   opened = co_await Client::open(context_.loop, std::move(target), in_the_clear, setting);
   co_return opened;
+}
+
+/// RFC 8689 §4.2.1: mail with REQUIRETLS does not wait for TLS to get better, it goes back.
+void Site::protect(Client::Opened& opened) const {
+  if (hop_->wish != TlsWish::Protected || opened.client || !opened.tls_short) return;
+  opened.failure = local_outcome(Decision::Failed, "5.7.10", "REQUIRETLS: " + opened.failure.text);
 }
 
 void Site::unreachable(Attempt failure) {

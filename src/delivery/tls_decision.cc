@@ -97,7 +97,8 @@ std::string DestinationTls::key() const {
   return out;
 }
 
-DomainWishes wishes_of_message(std::string_view content) {
+TlsWish tls_wish(const smtp::Envelope& envelope, std::string_view content) {
+  if (envelope.params.handling.require_tls && !envelope.reverse_path.empty()) return TlsWish::Protected;
   // Every message comes by here, so the header is not taken apart.
   constexpr std::string_view kName = "TLS-Required:";
   while (!content.empty()) {
@@ -108,9 +109,9 @@ DomainWishes wishes_of_message(std::string_view content) {
     line.remove_prefix(kName.size());
     while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
     while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-    return mail::same_name(line, "no") ? DomainWishes::Waived : DomainWishes::Kept;
+    return mail::same_name(line, "no") ? TlsWish::Waived : TlsWish::OfDomain;
   }
-  return DomainWishes::Kept;
+  return TlsWish::OfDomain;
 }
 
 net::Task<DestinationTls> TlsPolicies::of_destination(std::string domain, const HostList& hosts,
@@ -166,7 +167,31 @@ net::Task<Result<std::optional<TlsDecision>>> TlsPolicies::by_dane(const NextHop
   co_return decision;
 }
 
+/// RFC 8689 §4.2.1: the host is known for sure to be one of the domain's, and has to prove its name.
+Result<TlsDecision> TlsPolicies::protect(const NextHop& hop, TlsDecision decision) const {
+  const bool strict = decision.policy == TlsPolicy::Required || decision.policy == TlsPolicy::Dane;
+  if (hop.relay != nullptr) {
+    if (!strict) return fail(Errc::Denied, "REQUIRETLS needs " + configured_by(hop) + " = \"required\"");
+    return decision;
+  }
+  if (decision.policy == TlsPolicy::None)
+    return fail(Errc::Denied, "REQUIRETLS, but " + configured_by(hop) + " is \"none\"");
+  if (!decision.host_vouched_for && !hop.hosts.secure && !hop.hosts.implicit)
+    return fail(Errc::Denied, "REQUIRETLS, but neither DNSSEC nor an MTA-STS policy vouches for this host");
+  decision.reason += ", requiretls";
+  if (strict && decision.client != client_for(map_, TlsPolicy::Opportunistic)) return decision;
+  decision.policy = TlsPolicy::Required;
+  decision.client = client_for(map_, TlsPolicy::Required);
+  return decision;
+}
+
 net::Task<Result<TlsDecision>> TlsPolicies::of_host(const NextHop& hop, const Target& target) {
+  Result<TlsDecision> decision = co_await by_wishes(hop, target);
+  if (decision && hop.wish == TlsWish::Protected) co_return protect(hop, *std::move(decision));
+  co_return decision;
+}
+
+net::Task<Result<TlsDecision>> TlsPolicies::by_wishes(const NextHop& hop, const Target& target) {
   if (hop.manners->tls == TlsPolicy::None) co_return by_configuration(hop);
   Result<std::optional<TlsDecision>> dane = co_await by_dane(hop, target);
   if (!dane) co_return dane.error();

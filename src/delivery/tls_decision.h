@@ -5,6 +5,7 @@
 #include "dns/resolver.h"
 #include "net/task.h"
 #include "net/tls.h"
+#include "smtp/envelope.h"
 #include "tlspolicy/mta_sts.h"
 #include "tlspolicy/session.h"
 
@@ -38,11 +39,15 @@ struct DestinationTls {
   }
 };
 
-/// Whether the wishes of recipients' domains count for a message. They do not when its header says
-/// "TLS-Required: No" (RFC 8689 §3): then it rather arrives in the clear than not at all.
-enum class DomainWishes : std::uint8_t { Kept, Waived };
-/// What the header of a message says, of which `content` is a beginning.
-[[nodiscard]] DomainWishes wishes_of_message(std::string_view content);
+/// What the sender of a message says about TLS on its way (RFC 8689).
+enum class TlsWish : std::uint8_t {
+  OfDomain,   ///< nothing: the wishes of the recipients' domains count
+  Waived,     ///< "TLS-Required: No" in its header (§3): it rather arrives in the clear than not at all
+  Protected,  ///< REQUIRETLS (§4.2.1): only to a verified host that keeps it, or back to the sender
+};
+/// What the header of a message says, of which `content` is a beginning, and the parameter REQUIRETLS, which
+/// outweighs it. A report (from <>) is not held up by REQUIRETLS (§5).
+[[nodiscard]] TlsWish tls_wish(const smtp::Envelope& envelope, std::string_view content);
 
 /// What TLS with one host must achieve: decided before the connection is opened, because a connection that came
 /// about otherwise must not carry mail.
@@ -82,6 +87,8 @@ class TlsPolicies {
  private:
   [[nodiscard]] net::Task<Result<std::optional<TlsDecision>>> by_dane(const NextHop& hop,
                                                                       const Target& target);
+  [[nodiscard]] net::Task<Result<TlsDecision>> by_wishes(const NextHop& hop, const Target& target);
+  [[nodiscard]] Result<TlsDecision> protect(const NextHop& hop, TlsDecision decision) const;
 
   net::Loop& loop_;
   dns::Resolver& resolver_;

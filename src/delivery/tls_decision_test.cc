@@ -10,14 +10,25 @@
 namespace postern::delivery {
 namespace {
 
-TEST(WishesOfMessage, OnlyThatFieldWithThatValueInTheHeader) {
-  EXPECT_EQ(wishes_of_message("From: a@b\r\nTLS-Required: No\r\n\r\nbody"), DomainWishes::Waived);
-  EXPECT_EQ(wishes_of_message("tls-required:\tNO \r\n"), DomainWishes::Waived);
+TlsWish wish_of(std::string_view content) { return tls_wish({}, content); }
+
+TEST(TlsWishOfMessage, OnlyThatFieldWithThatValueInTheHeader) {
+  EXPECT_EQ(wish_of("From: a@b\r\nTLS-Required: No\r\n\r\nbody"), TlsWish::Waived);
+  EXPECT_EQ(wish_of("tls-required:\tNO \r\n"), TlsWish::Waived);
   for (const char* kept :
        {"", "body", "TLS-Required: Yes\r\n\r\n", "TLS-Required:\r\n\r\n", "X-TLS-Required: No\r\n\r\n",
         "From: a@b\r\n\r\nTLS-Required: No\r\n", "TLS-Required: No way\r\n\r\n"}) {
-    EXPECT_EQ(wishes_of_message(kept), DomainWishes::Kept) << kept;
+    EXPECT_EQ(wish_of(kept), TlsWish::OfDomain) << kept;
   }
+}
+
+// RFC 8689 §4.1, §5: the parameter outweighs the field; a report is not held up.
+TEST(TlsWishOfMessage, RequireTlsOutweighsTheHeader) {
+  smtp::Envelope envelope;
+  envelope.params.handling.require_tls = true;
+  EXPECT_EQ(tls_wish(envelope, ""), TlsWish::OfDomain) << "from <>";
+  envelope.reverse_path = "a@example.org";
+  EXPECT_EQ(tls_wish(envelope, "TLS-Required: No\r\n\r\n"), TlsWish::Protected);
 }
 
 /// One signed domain "a.test" with the host "mx.a.test".
@@ -37,13 +48,13 @@ class TlsPoliciesTest : public testing::Test {
     map_.manners = map_.other_manners[TlsPolicy::Opportunistic];
   }
   /// "required dane", "opportunistic delivery.tls", or the error.
-  std::string decide(const RouteChoice& choice = {}, DomainWishes wishes = DomainWishes::Kept) {
+  std::string decide(const RouteChoice& choice = {}, TlsWish wishes = TlsWish::OfDomain) {
     std::string out;
     loop_.spawn(run(choice, wishes, out));
     loop_.run();
     return out;
   }
-  net::Task<> run(const RouteChoice& choice, DomainWishes wishes, std::string& out) {
+  net::Task<> run(const RouteChoice& choice, TlsWish wishes, std::string& out) {
     TlsPolicies policies(loop_, resolver_, map_, nullptr);
     NextHops hops(map_, resolver_, clock_, policies);
     const std::shared_ptr<const NextHop> hop = co_await hops.find(choice, "a.test", wishes);
@@ -105,7 +116,7 @@ TEST_F(TlsPoliciesTest, TroubleIsNotClearText) {
 }
 
 TEST_F(TlsPoliciesTest, AMessageMayWaiveWhatTheDomainAsksFor) {
-  EXPECT_EQ(decide({}, DomainWishes::Waived), "opportunistic delivery.tls");
+  EXPECT_EQ(decide({}, TlsWish::Waived), "opportunistic delivery.tls");
 }
 
 }  // namespace

@@ -92,6 +92,9 @@ TEST_F(IntakeTest, ReceivedSaysHowItCame) {
   EXPECT_EQ(field(), "Received: from client.example ([192.0.2.7])" + by + "ESMTPSA" + rest + to + date);
   facts_.envelope.params.smtputf8 = true;
   EXPECT_EQ(field(), "Received: from client.example ([192.0.2.7])" + by + "UTF8SMTPSA" + rest + to + date);
+  facts_.envelope.params.handling.priority = -3;
+  EXPECT_THAT(field(), HasSubstr("x25519\r\n\tPRIORITY -3\r\n\tfor <"));
+  facts_.envelope.params.handling.priority.reset();
   facts_.esmtp = false;
   facts_.envelope.params.smtputf8 = false;
   facts_.client = *net::IpAddress::parse("2001:db8::7");
@@ -313,8 +316,11 @@ class GeneratedTest : public IntakeTest {
   net::Task<> do_enqueue(std::string content, Result<>& out) {
     const Live<Options> options(options_);
     const Services services{hostname_, options, clock_, *directory_, *limits_, *queue_, *history_};
+    smtp::MailParams params;
+    params.smtputf8 = true;
+    params.handling.require_tls = true;
     out = co_await enqueue_generated(loop_, services, "Anna@Example.ORG", "example.org", std::move(content),
-                                     true);
+                                     std::move(params));
     loop_.stop();
   }
 };
@@ -334,6 +340,7 @@ TEST_F(GeneratedTest, Rfc3461Section61ReportHasNullSenderAndNotifyNever) {
   EXPECT_EQ(lease.signing_domain, "example.org");
   EXPECT_TRUE(lease.eight_bit);
   EXPECT_TRUE(lease.smtputf8);
+  EXPECT_TRUE(lease.envelope.params.handling.require_tls);
 }
 
 }  // namespace

@@ -264,7 +264,8 @@ void IncomingMessage::record(const char* kind) {
 }
 
 net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient,
-                                      std::string signing_domain, std::string content, bool smtputf8) {
+                                      std::string signing_domain, std::string content,
+                                      smtp::MailParams params) {
   const QueueId id = new_id(services.clock);
   const std::unique_ptr<queue::Queue::Draft> draft = services.queue.begin(loop, id);
   const Result<> stored = co_await draft->append(content);
@@ -273,10 +274,10 @@ net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services,
   message.id = id;
   message.envelope.recipients.push_back(
       {recipient, domain_of(recipient), {smtp::Notify::kNever}, ""});  // RFC 3461 §6.1
-  message.envelope.params.smtputf8 = smtputf8;
   message.signing_domain = std::move(signing_domain);
   message.accepted_at = services.clock.now();
-  message.smtputf8 = smtputf8;
+  message.smtputf8 = params.smtputf8;
+  message.envelope.params = std::move(params);
   message.eight_bit = smtp::has_eight_bit(content);
   const Result<queue::Receipt> receipt = co_await draft->commit(std::move(message));
   if (!receipt) co_return receipt.error();

@@ -128,8 +128,9 @@ class IncomingMessage {
 
 /// Puts a message that the server made itself (a report) into the queue: null reverse-path, one recipient,
 /// signed by
-/// `signing_domain`. Error: Unavailable.
+/// `signing_domain`. Of `params` SMTPUTF8, REQUIRETLS and the priority make sense. Error: Unavailable.
 net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient,
-                                      std::string signing_domain, std::string content, bool smtputf8);
+                                      std::string signing_domain, std::string content,
+                                      smtp::MailParams params);
 
 }  // namespace postern::intake

@@ -16,6 +16,9 @@ std::string received_field(const SubmissionFacts& facts, QueueId id, const std::
     out += "\r\n\ttls " + facts.tls_cipher;
     if (!facts.tls_group.empty()) out += " group " + facts.tls_group;
   }
+  // RFC 6710 §4.1 item 2.
+  if (const auto& priority = facts.envelope.params.handling.priority)
+    out += "\r\n\tPRIORITY " + std::to_string(*priority);
   if (facts.envelope.recipients.size() == 1)
     out += "\r\n\tfor <" + facts.envelope.recipients[0].address + ">";
   return out + "; " + mail::format_date(now) + "\r\n";

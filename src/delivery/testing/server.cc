@@ -35,16 +35,17 @@ DeliveryTest::~DeliveryTest() {
 }
 
 void DeliveryTest::start() {
-  const Services services{.queue = *queue_,
-                          .history = *history_,
-                          .signer = signer_,
-                          .clock = clock_,
-                          .metrics = metrics_,
-                          .enqueue_report =
-                              [this](net::Loop&, std::string recipient, std::string content, bool smtputf8) {
-                                return enqueue_report(std::move(recipient), std::move(content), smtputf8);
-                              },
-                          .urgency = services_urgency_};
+  const Services services{
+      .queue = *queue_,
+      .history = *history_,
+      .signer = signer_,
+      .clock = clock_,
+      .metrics = metrics_,
+      .enqueue_report =
+          [this](net::Loop&, std::string recipient, std::string content, smtp::MailParams params) {
+            return enqueue_report(std::move(recipient), std::move(content), std::move(params));
+          },
+      .urgency = services_urgency_};
   settings_.map.port = settings_.options.port;
   const Courtesy general{.max_connections = settings_.options.max_connections,
                          .max_messages_per_connection = settings_.options.max_messages_per_connection};
@@ -54,14 +55,16 @@ void DeliveryTest::start() {
   dispatcher_->start();
 }
 
-net::Task<Result<>> DeliveryTest::enqueue_report(std::string recipient, std::string content, bool smtputf8) {
+net::Task<Result<>> DeliveryTest::enqueue_report(std::string recipient, std::string content,
+                                                 smtp::MailParams params) {
   if (!store_works_) co_return fail(Errc::Unavailable, "disk full");
   queue::NewMessage report;
   report.id = QueueId{make_id(clock_.now().time_since_epoch().count())};
   const std::string domain = recipient.substr(recipient.find('@') + 1);
   report.envelope.recipients.push_back({recipient, domain, {smtp::Notify::kNever}, ""});
   report.accepted_at = clock_.now();
-  report.smtputf8 = smtputf8;
+  report.smtputf8 = params.smtputf8;
+  report.envelope.params = std::move(params);
   const std::unique_ptr<queue::Queue::Draft> draft = queue_->begin(loop_, report.id);
   POSTERN_CO_CHECK(co_await draft->append(content));
   POSTERN_CO_CHECK(co_await draft->commit(std::move(report)));

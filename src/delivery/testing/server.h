@@ -75,7 +75,7 @@ class DeliveryTest : public ::testing::Test {
   bool store_works_ = true;  ///< for reports
 
  private:
-  net::Task<Result<>> enqueue_report(std::string recipient, std::string content, bool smtputf8);
+  net::Task<Result<>> enqueue_report(std::string recipient, std::string content, smtp::MailParams params);
   net::Task<> do_put(queue::NewMessage message, std::string content);
   net::Task<> do_list(std::vector<queue::Listed>& out, bool& done);
   net::Task<> do_wait(std::function<bool()> done, bool& came);
