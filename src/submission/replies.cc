@@ -62,6 +62,9 @@ Reply ehlo(const Offer& offer) {
     reply.lines.push_back("FUTURERELEASE " + std::to_string(offer.max_hold.count()) + " " +
                           until.substr(until.find(';') + 1));  // RFC 4865 §3
   }
+  reply.lines.emplace_back("DELIVERBY");    // RFC 2852 §2, without a least time
+  reply.lines.emplace_back("MT-PRIORITY");  // RFC 6710 §3
+  if (offer.tls) reply.lines.emplace_back("REQUIRETLS");
   if (offer.offer_starttls) reply.lines.emplace_back("STARTTLS");
   if (!offer.mechanisms.empty()) reply.lines.push_back("AUTH " + std::string(offer.mechanisms));
   return reply;
@@ -99,6 +102,9 @@ Reply on_hold(std::string_view account) {
 }
 Reply already_authenticated() { return make(503, {5, 5, 1}, "Already authenticated"); }
 Reply sender_ok() { return make(250, {2, 1, 0}, "Sender ok"); }
+Reply sender_ok_without_priority() {
+  return make(250, {2, 3, 6}, "0 is the priority of bulk accounts at most");
+}
 Reply recipient_ok() { return make(250, {2, 1, 5}, "Recipient ok"); }
 Reply send_data() { return make(354, {}, "End data with <CR><LF>.<CR><LF>"); }
 Reply accepted(const queue::Receipt& receipt) {
@@ -161,6 +167,9 @@ Reply too_big(std::uint64_t limit) {
 }
 Reply hold_too_long(std::chrono::seconds most) {
   return make(501, {5, 5, 4}, "Messages are held for at most " + std::to_string(most.count()) + " seconds");
+}
+Reply hold_after_deliver_by() {
+  return make(501, {5, 5, 4}, "The message would be held for longer than BY gives it (RFC 4865 5.2.2)");
 }
 Reply too_many_recipients() {
   return make(452, {4, 5, 3}, "Too many recipients; send the rest in another message");

@@ -23,6 +23,7 @@ using smtp::Reply;
 struct Offer {
   std::string_view hostname;
   bool offer_starttls = false;
+  bool tls = false;               ///< active: REQUIRETLS is offered (RFC 8689 §2)
   std::string_view mechanisms;    ///< of AUTH, parted by spaces; empty: AUTH is not offered
   std::uint64_t max_message = 0;  ///< octets
   std::uint32_t max_recipients = 0;
@@ -54,6 +55,8 @@ struct Offer {
 [[nodiscard]] Reply on_hold(std::string_view account);
 [[nodiscard]] Reply already_authenticated();
 [[nodiscard]] Reply sender_ok();
+/// The message goes at priority 0 instead of a higher one (RFC 6710 §4.1).
+[[nodiscard]] Reply sender_ok_without_priority();
 [[nodiscard]] Reply recipient_ok();
 [[nodiscard]] Reply send_data();
 /// The only way to the 250 after the data: a Receipt.
@@ -71,6 +74,7 @@ struct Offer {
 [[nodiscard]] Reply recipient_needs_smtputf8();
 [[nodiscard]] Reply no_postmaster();
 [[nodiscard]] Reply too_big(std::uint64_t limit);
+[[nodiscard]] Reply hold_after_deliver_by();
 [[nodiscard]] Reply hold_too_long(std::chrono::seconds most);
 [[nodiscard]] Reply too_many_recipients();
 [[nodiscard]] Reply bad_sequence(std::string_view hint);

@@ -137,6 +137,7 @@ Step Session::on(const smtp::Ehlo& ehlo) {
   const std::string mechanisms = tls ? sasl::mechanism_names(policy_.environment()) : "";
   return {replies::ehlo({.hostname = hostname_,
                          .offer_starttls = !tls && tls_available_,
+                         .tls = tls,
                          .mechanisms = mechanisms,
                          .max_message = options_.max_message.count,
                          .max_recipients = options_.max_recipients,
@@ -238,12 +239,14 @@ void Session::forget_exchange() {
 std::optional<smtp::Reply> Session::check_params(const smtp::MailParams& params) const {
   const smtp::Handling& handling = params.handling;
   // Only what EHLO announced (RFC 5321 §4.1.1.11).
-  if (handling.require_tls || handling.by || handling.priority) return replies::unknown_parameter();
+  if (handling.require_tls && tls_ != Tls::Active) return replies::unknown_parameter();
   if (handling.hold) {
     if (options_.max_hold.count() == 0) return replies::unknown_parameter();
     const TimePoint now = clock_.now();
     if (smtp::end_of(*handling.hold, now) > now + options_.max_hold)
       return replies::hold_too_long(options_.max_hold);  // RFC 4865 §4.2
+    if (handling.by && smtp::end_of(*handling.hold, now) > now + handling.by->within)
+      return replies::hold_after_deliver_by();
   }
   if (params.size.value_or(0) > options_.max_message.count)
     return replies::too_big(options_.max_message.count);  // RFC 1870 §6.1
@@ -270,7 +273,12 @@ Step Session::on(const smtp::MailFrom& mail) {
   envelope_.params = mail.params;
   transaction_began_ = clock_.steady_now();
   phase_ = Phase::Mail;
-  return {replies::sender_ok()};
+  // RFC 6710 §4.1: nobody raises the priority without being entitled to.
+  std::optional<std::int8_t>& priority = envelope_.params.handling.priority;
+  if (priority.value_or(0) <= 0 || account_->kind != accounts::AccountClass::Bulk)
+    return {replies::sender_ok()};
+  priority = 0;
+  return {replies::sender_ok_without_priority()};
 }
 
 Step Session::on(const smtp::RcptTo& rcpt) {

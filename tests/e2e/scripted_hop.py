@@ -27,13 +27,14 @@ def wait_until(condition, what):
 
 
 class Hop(socketserver.ThreadingTCPServer):
-    """A next hop that keeps what it gets; `rcpt_reply` and `data_reply` may be changed by a test."""
+    """A next hop that keeps what it gets; `extensions`, `rcpt_reply` and `data_reply` may be changed by a test."""
 
     allow_reuse_address = True
     daemon_threads = True
 
     def __init__(self):
         self.mails = []
+        self.extensions = [b"PIPELINING", b"8BITMIME", b"DSN"]
         self.rcpt_reply = lambda address: b"250 2.1.5 ok"
         self.data_reply = b"250 2.0.0 taken"
         super().__init__(("127.0.0.1", 0), self.Session)
@@ -46,7 +47,8 @@ class Hop(socketserver.ThreadingTCPServer):
             for line in self.rfile:
                 verb = line[:4].upper()
                 if verb == b"EHLO":
-                    self.wfile.write(b"250-hop.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 DSN\r\n")
+                    offered = [b"hop.test", *self.server.extensions]
+                    self.wfile.write(b"".join(b"250-%s\r\n" % line for line in offered[:-1]) + b"250 %s\r\n" % offered[-1])
                 elif verb == b"MAIL":
                     sender, recipients = line, []
                     self.wfile.write(b"250 2.1.0 ok\r\n")

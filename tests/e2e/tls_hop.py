@@ -76,7 +76,7 @@ class TlsHop(socketserver.ThreadingTCPServer):
             connection, context = self.request, self.server.context
             connection.settimeout(20)
             self.file = connection.makefile("rwb")
-            sni, tls, sender, to = None, False, "", []
+            sni, tls, mail, sender, to = None, False, "", "", []
             try:
                 self.say("220 hop.test ESMTP")
                 while line := self.file.readline():
@@ -90,7 +90,7 @@ class TlsHop(socketserver.ThreadingTCPServer):
                         self.file = connection.makefile("rwb")
                         tls, sni = True, getattr(connection, "asked_for", None)
                     elif verb == b"MAIL":
-                        sender, to = line.decode().split("<")[1].split(">")[0], []
+                        mail, sender, to = line.decode().strip(), line.decode().split("<")[1].split(">")[0], []
                         self.say("250 ok")
                     elif verb == b"RCPT":
                         to.append(line.decode().split("<")[1].split(">")[0])
@@ -100,7 +100,7 @@ class TlsHop(socketserver.ThreadingTCPServer):
                         body = b""
                         while (text := self.file.readline()) not in (b".\r\n", b""):
                             body += text[1:] if text.startswith(b".") else text
-                        self.server.mails.append({"from": sender, "to": to, "sni": sni, "tls": tls, "content": body})
+                        self.server.mails.append({"from": sender, "to": to, "sni": sni, "tls": tls, "mail": mail, "content": body})
                         self.say("250 taken")
                     elif verb == b"QUIT":
                         self.say("221 bye")
