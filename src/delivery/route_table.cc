@@ -1,5 +1,6 @@
 #include "delivery/route_table.h"
 
+#include "delivery/secret_file.h"
 #include "smtp/address_grammar.h"
 
 #include <algorithm>
@@ -50,10 +51,18 @@ Result<Egress> parse_egress(const RouteRule& rule) {
     place = ip;
   }
   if (!rule.socks5.empty()) {
-    POSTERN_TRY(egress.socks5, net::Endpoint::parse(rule.socks5));
+    POSTERN_TRY(const net::Endpoint where, net::Endpoint::parse(rule.socks5));
+    constexpr std::size_t kLongest = 255;  // RFC 1929 §2
+    if (rule.socks5_user.size() > kLongest)
+      return fail(Errc::Malformed, "socks5_user has more than 255 octets");
+    egress.socks5 = Socks5Proxy{where, rule.socks5_user, {}};
     if (!rule.source_addresses.empty())
       return fail(Errc::Malformed, "with socks5 the proxy chooses the address: leave source_addresses out");
   }
+  if (rule.socks5_user.empty() != rule.socks5_password_file.empty())
+    return fail(Errc::Malformed, "socks5_user and socks5_password_file: both or neither");
+  if (rule.socks5.empty() && !rule.socks5_user.empty())
+    return fail(Errc::Malformed, "socks5_user without socks5");
   return egress;
 }
 
@@ -68,6 +77,15 @@ Result<> check_pattern(const char* key, const std::string& pattern) {
   return fail(Errc::Malformed, std::string(key) + ": \"" + pattern +
                                    "\" is neither a domain, nor *.DOMAIN, nor an address" +
                                    (sender ? "; the empty sender is \"<>\"" : ""));
+}
+
+/// The proxy's password, which is read once.
+Result<> read_password(const RouteRule& rule, Egress& egress) {
+  if (rule.socks5_password_file.empty()) return {};
+  POSTERN_TRY(egress.socks5->password, read_secret(rule.socks5_password_file));
+  if (egress.socks5->password.size() > 255)
+    return fail(Errc::Malformed, "the proxy's password has more than 255 octets");
+  return {};
 }
 
 std::vector<std::string> all_lower(const std::vector<std::string>& texts) {
@@ -92,7 +110,7 @@ Result<> RouteRule::validate() const {
 std::string Egress::key() const {
   if (!source_v4 && !source_v6 && !socks5) return {};
   return (source_v4 ? source_v4->text() : "-") + "," + (source_v6 ? source_v6->text() : "-") + "," +
-         (socks5 ? socks5->text() : "-");
+         (socks5 ? socks5->user + "@" + socks5->where.text() : "-");
 }
 
 bool Egress::reaches(const net::IpAddress& ip) const {
@@ -117,6 +135,8 @@ Result<RouteTable> RouteTable::make(const std::vector<RouteRule>& rules, RouteCh
         .name = name, .action = rule.action, .smarthost = rule.smarthost, .tls = {}, .egress = {}};
     POSTERN_TRY(entry.choice.tls, parse_tls(rule.tls));
     POSTERN_TRY(entry.choice.egress, parse_egress(rule));
+    if (const Result<> read = read_password(rule, entry.choice.egress); !read)
+      return fail(read.error().code, "[[route]] " + name + ": " + read.error().detail);
     table.entries_.push_back(std::move(entry));
   }
   return table;

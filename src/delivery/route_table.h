@@ -34,8 +34,10 @@ struct RouteRule {
   std::string tls;
   std::vector<std::string> source_addresses;
   std::string socks5;
+  std::string socks5_user;
+  std::string socks5_password_file;
 
-  /// Malformed: smarthost without or with the wrong action, a bad address, pattern or TLS policy.
+  /// Malformed: smarthost without or with the wrong action, a bad address, pattern, proxy or TLS policy.
   [[nodiscard]] Result<> validate() const;
 
   static auto fields() {
@@ -58,16 +60,30 @@ struct RouteRule {
         field("source_addresses", &RouteRule::source_addresses, Reload::Restart,
               "Our address to connect from: one IPv4, one IPv6 or both. What has none is not used."),
         field("socks5", &RouteRule::socks5, Reload::Restart,
-              "ADDRESS:PORT of a SOCKS5 proxy to connect through (RFC 1928, without authentication)."),
+              "ADDRESS:PORT of a SOCKS5 proxy to connect through (RFC 1928). Names are looked up here, the "
+              "proxy "
+              "gets addresses."),
+        field("socks5_user", &RouteRule::socks5_user, Reload::Restart,
+              "Name for the proxy (RFC 1929); empty: without authentication. It goes over the network in "
+              "clear."),
+        field("socks5_password_file", &RouteRule::socks5_password_file, Reload::Restart,
+              "File whose first line is the password for the proxy."),
     };
   }
+};
+
+/// A SOCKS5 proxy; without `user` it is asked for no authentication.
+struct Socks5Proxy {
+  net::Endpoint where;
+  std::string user;
+  std::string password;
 };
 
 /// How connections leave this machine.
 struct Egress {
   std::optional<net::IpAddress> source_v4;
   std::optional<net::IpAddress> source_v6;
-  std::optional<net::Endpoint> socks5;
+  std::optional<Socks5Proxy> socks5;
   /// One word for each difference, so that two egresses are the same if and only if it is.
   [[nodiscard]] std::string key() const;
   /// Whether `ip` can be reached by it at all.
@@ -91,7 +107,8 @@ struct RouteChoice {
 class RouteTable {
  public:
   RouteTable() = default;
-  /// `otherwise`: what happens to mail no rule fits. Errors: as RouteRule::validate(), naming the route.
+  /// `otherwise`: what happens to mail no rule fits. Errors: as RouteRule::validate() and read_secret(), naming
+  /// the route.
   [[nodiscard]] static Result<RouteTable> make(const std::vector<RouteRule>& rules, RouteChoice otherwise);
 
   /// The choice for mail from `sender` ("" is <>) to `recipient` at `domain` (lower case). Lives as long as this.

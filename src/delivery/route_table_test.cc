@@ -57,7 +57,7 @@ TEST(RouteTableTest, EgressKnowsWhatItReaches) {
 }
 
 TEST(RouteTableTest, WhatMakesNoSenseIsRefused) {
-  std::vector<RouteRule> wrong(9);
+  std::vector<RouteRule> wrong(11);
   wrong[0].action = RouteAction::Smarthost;
   wrong[1].smarthost = "ses";
   wrong[2].to = {""};
@@ -68,6 +68,10 @@ TEST(RouteTableTest, WhatMakesNoSenseIsRefused) {
   wrong[7].socks5 = "localhost";
   wrong[8].socks5 = "127.0.0.1:1080";
   wrong[8].source_addresses = {"192.0.2.1"};
+  wrong[9].socks5_user = "postern";
+  wrong[9].socks5_password_file = "/etc/hostname";
+  wrong[10].socks5 = "127.0.0.1:1080";
+  wrong[10].socks5_user = "postern";
   for (std::size_t i = 0; i < wrong.size(); ++i) EXPECT_FALSE(RouteTable::make({wrong[i]}, {})) << i;
 }
 

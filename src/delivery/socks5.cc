@@ -9,6 +9,8 @@ namespace {
 
 constexpr char kVersion = 5;
 constexpr char kNoAuthentication = 0;
+constexpr char kUserPassword = 2;
+constexpr char kUserPasswordVersion = 1;
 constexpr char kConnect = 1;
 constexpr char kIpv4 = 1;
 constexpr char kName = 3;
@@ -61,12 +63,31 @@ net::Task<Result<>> skip_bound_address(net::Stream& stream, char kind, SteadyTim
   co_return Result<>{};
 }
 
-net::Task<Result<>> negotiate(net::Stream& stream, net::Endpoint remote, SteadyTime deadline) {
-  const std::string hello{kVersion, 1, kNoAuthentication};
+/// RFC 1929 §2.
+net::Task<Result<>> log_in(net::Stream& stream, const Socks5Proxy& proxy, SteadyTime deadline) {
+  std::string request{kUserPasswordVersion};
+  for (const std::string& word : {proxy.user, proxy.password}) {
+    request += static_cast<char>(word.size());
+    request += word;
+  }
+  POSTERN_CO_CHECK(co_await stream.write(request, deadline));
+  POSTERN_CO_TRY(const std::string status, co_await read_exactly(stream, 2, deadline));
+  if (status[1] != 0) co_return fail(Errc::Unavailable, "refuses our user and password");
+  co_return Result<>{};
+}
+
+net::Task<Result<>> negotiate(net::Stream& stream, const Socks5Proxy& proxy, net::Endpoint remote,
+                              SteadyTime deadline) {
+  const char method_wanted = proxy.user.empty() ? kNoAuthentication : kUserPassword;
+  const std::string hello{kVersion, 1, method_wanted};
   POSTERN_CO_CHECK(co_await stream.write(hello, deadline));
   POSTERN_CO_TRY(const std::string method, co_await read_exactly(stream, 2, deadline));
   if (method[0] != kVersion) co_return fail(Errc::Malformed, "does not speak SOCKS5");
-  if (method[1] != kNoAuthentication) co_return fail(Errc::Unavailable, "wants authentication");
+  if (method[1] != method_wanted) {
+    co_return fail(Errc::Unavailable,
+                   proxy.user.empty() ? "wants authentication" : "takes no user and password");
+  }
+  if (method_wanted == kUserPassword) POSTERN_CO_CHECK(co_await log_in(stream, proxy, deadline));
   POSTERN_CO_CHECK(co_await stream.write(connect_request(remote), deadline));
   POSTERN_CO_TRY(const std::string reply, co_await read_exactly(stream, 4, deadline));
   if (reply[0] != kVersion) co_return fail(Errc::Malformed, "does not speak SOCKS5");
@@ -77,14 +98,14 @@ net::Task<Result<>> negotiate(net::Stream& stream, net::Endpoint remote, SteadyT
 
 }  // namespace
 
-net::Task<Result<net::Stream>> connect_by_socks5(net::Loop& loop, net::Endpoint proxy, net::Endpoint remote,
+net::Task<Result<net::Stream>> connect_by_socks5(net::Loop& loop, Socks5Proxy proxy, net::Endpoint remote,
                                                  SteadyTime deadline) {
-  Result<net::Stream> stream = co_await net::connect(loop, proxy, std::nullopt, deadline);
+  Result<net::Stream> stream = co_await net::connect(loop, proxy.where, std::nullopt, deadline);
   if (!stream) co_return fail(stream.error().code, "proxy: " + stream.error().detail);
-  Result<> ready = co_await negotiate(*stream, remote, deadline);
+  Result<> ready = co_await negotiate(*stream, proxy, remote, deadline);
   if (!ready) {
     co_return fail(ready.error().code,
-                   "proxy " + proxy.text() + " to " + remote.text() + ": " + ready.error().detail);
+                   "proxy " + proxy.where.text() + " to " + remote.text() + ": " + ready.error().detail);
   }
   co_return std::move(*stream);
 }

@@ -1,10 +1,10 @@
-"""A DNS server on loopback that answers MX and A from a dictionary; everything else does not exist."""
+"""A DNS server on loopback that answers MX, A and AAAA from a dictionary; everything else does not exist."""
 
 import socket
 import struct
 import threading
 
-A, MX = 1, 15
+A, MX, AAAA = 1, 15, 28
 NXDOMAIN = 3
 
 
@@ -14,7 +14,7 @@ def wire_name(name):
 
 
 class FakeDns:
-    """`zones`: name -> {"mx": [(preference, host)], "a": [address]}; (0, "") is the null MX (RFC 7505)."""
+    """`zones`: name -> {"mx": [(preference, host)], "a": [address], "aaaa": [address]}; (0, "") is the null MX (RFC 7505)."""
 
     def __init__(self, zones):
         self.zones = zones
@@ -47,6 +47,8 @@ class FakeDns:
             records = [struct.pack("!H", preference) + wire_name(host) for preference, host in zone.get("mx", [])]
         elif zone and kind == A:
             records = [socket.inet_aton(address) for address in zone.get("a", [])]
+        elif zone and kind == AAAA:
+            records = [socket.inet_pton(socket.AF_INET6, address) for address in zone.get("aaaa", [])]
         code = 0 if zone else NXDOMAIN
         head = query[:2] + struct.pack("!HHHHH", 0x8580 | code, 1, len(records), 0, 0)
         return head + question + b"".join(

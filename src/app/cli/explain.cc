@@ -107,7 +107,7 @@ void explain_egress(const delivery::Egress& egress, Explanation& out) {
   for (const auto& source : {egress.source_v4, egress.source_v6}) {
     if (source) out.say("egress", "from " + source->text());
   }
-  if (egress.socks5) out.say("egress", "through the SOCKS5 proxy " + egress.socks5->text());
+  if (egress.socks5) out.say("egress", "through the SOCKS5 proxy " + egress.socks5->where.text());
 }
 
 std::string shown_tls(const Result<delivery::TlsDecision>& tls) {
