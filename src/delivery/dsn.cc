@@ -1,6 +1,7 @@
 #include "delivery/dsn.h"
 
 #include "mail/date.h"
+#include "smtp/address_grammar.h"
 #include "smtp/xtext.h"
 
 #include <algorithm>
@@ -22,6 +23,20 @@ std::string printable(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
     if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return out;
+}
+
+/// A report to a sender who has letters beyond ASCII in the address goes with SMTPUTF8, so it may have them as well
+/// (RFC 6533 §2).
+bool international(const Report& report) { return !is_ascii(report.sender); }
+
+/// `text` as a report of that kind shows it: UTF-8 without control characters, or ASCII.
+std::string visible(const Report& report, std::string_view text) {
+  if (!international(report) || !smtp::valid_utf8(text)) return printable(text);
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   }
   return out;
 }
@@ -73,7 +88,8 @@ std::string utf8_addr_xtext(std::string_view address) {
 }
 
 /// "rfc822; a@b" or "utf-8; ..." (RFC 3464 §2.1.2, RFC 6533 §3).
-std::string typed_address(std::string_view address) {
+std::string typed_address(const Report& report, std::string_view address) {
+  if (international(report) && !is_ascii(address)) return "utf-8; " + visible(report, address);
   return is_ascii(address) ? "rfc822; " + printable(address) : "utf-8; " + utf8_addr_xtext(address);
 }
 
@@ -168,22 +184,26 @@ void append_paragraph(std::string& out, std::string_view text) {
 }
 
 void append_human_part(std::string& out, const Report& report) {
-  out += "Content-Type: text/plain; charset=us-ascii\r\n\r\n";
+  out += international(report)
+             ? "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+             : "Content-Type: text/plain; charset=us-ascii\r\n\r\n";
   out += "This is the mail system at " + printable(report.reporting_mta) + ".\r\n\r\n";
   out += wording_of(report).opening;
   for (const ReportedRecipient& r : report.recipients) {
-    out +=
-        "\r\n  <" + (is_ascii(r.address) ? printable(r.address) : utf8_addr_xtext(r.address)) + ">\r\n\r\n";
+    const bool as_it_is = international(report) || is_ascii(r.address);
+    out += "\r\n  <" + (as_it_is ? visible(report, r.address) : utf8_addr_xtext(r.address)) + ">\r\n\r\n";
     if (report.news != News::Relayed) append_paragraph(out, plain_words(r.status));
     append_field(out, r.remote_mta.empty() ? "    Reason" : "    " + printable(r.remote_mta) + " said",
-                 printable(r.diagnostic));
+                 visible(report, r.diagnostic));
   }
   out += "\r\nThe second part of this report has the details for programs, the third part\r\n";
   out += "has your message or its header. Its queue id was " + to_string(report.original) + ".\r\n";
 }
 
 void append_status_part(std::string& out, const Report& report) {
-  out += "Content-Type: message/delivery-status\r\n\r\n";
+  out += international(report)
+             ? "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+             : "Content-Type: message/delivery-status\r\n\r\n";
   // RFC 3461 §6.3: present if and only if ENVID came.
   if (!report.envid.empty()) append_field(out, "Original-Envelope-Id", printable(decode_xtext(report.envid)));
   append_field(out, "Reporting-MTA", "dns; " + printable(report.reporting_mta));
@@ -193,13 +213,13 @@ void append_status_part(std::string& out, const Report& report) {
   for (const ReportedRecipient& r : report.recipients) {
     out += "\r\n";
     if (!r.orcpt.empty()) append_field(out, "Original-Recipient", original_recipient(r.orcpt));
-    append_field(out, "Final-Recipient", typed_address(r.address));
+    append_field(out, "Final-Recipient", typed_address(report, r.address));
     append_field(out, "Action", wording_of(report).action);
     append_field(out, "Status", r.status);
     // RFC 3464 §2.3.6: Diagnostic-Code is for what the remote said; our own reason is in the text for humans.
     if (!r.remote_mta.empty()) {
       append_field(out, "Remote-MTA", "dns; " + printable(r.remote_mta));
-      append_field(out, "Diagnostic-Code", "smtp; " + printable(r.diagnostic));
+      append_field(out, "Diagnostic-Code", "smtp; " + visible(report, r.diagnostic));
       append_field(out, "Last-Attempt-Date", mail::format_date(r.last_attempt));
     }
     // RFC 3464 §2.3.9: only where an attempt will follow.
@@ -212,6 +232,12 @@ void append_original_part(std::string& out, const Report& report, std::string_vi
   if (report.what == Return::Full && report.news == News::Failed && is_ascii(original)) {
     out += "Content-Type: message/rfc822\r\n\r\n";
     out += original;
+    return;
+  }
+  if (international(report) && !is_ascii(original)) {  // RFC 6533 §4, RFC 6532 §3.7
+    const bool whole = report.what == Return::Full && report.news == News::Failed;
+    out += whole ? "Content-Type: message/global\r\n" : "Content-Type: message/global-headers\r\n";
+    out.append("Content-Transfer-Encoding: 8bit\r\n\r\n").append(whole ? original : header_of(original));
     return;
   }
   const std::string_view header = header_of(original);
@@ -290,6 +316,7 @@ std::string build_report(const Report& report, std::string_view original) {
   append_field(out, "Message-ID", report.message_id);
   append_field(out, "Auto-Submitted", "auto-replied");  // RFC 3834 §5.2: never auto-generated on a report
   append_field(out, "MIME-Version", "1.0");
+  if (international(report)) append_field(out, "Content-Transfer-Encoding", "8bit");  // RFC 2045 §6.4
   out += "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" + boundary +
          "\"\r\n\r\n";
   out += "This is a delivery report in MIME format.\r\n";

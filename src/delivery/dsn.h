@@ -55,9 +55,9 @@ struct Report {
 
 /// The report as a complete message, CRLF line ends: multipart/report with a text for humans, a
 /// message/delivery-status and the original or its header (RFC 6522 §3, RFC 3464 §2). `original` is the
-/// original message, or any beginning of it that holds the whole header. The result is 7bit except for a
-/// non-ASCII sender in To; an original that holds 8-bit octets comes back as its header in quoted-printable,
-/// because a return path may be 7-bit.
+/// original message, or any beginning of it that holds the whole header. The result is 7bit, and an original that
+/// holds 8-bit octets comes back as its header in quoted-printable, because a return path may be 7-bit; unless the
+/// sender is not ASCII: then the report needs SMTPUTF8, and has the parts of RFC 6533 in UTF-8.
 [[nodiscard]] std::string build_report(const Report& report, std::string_view original);
 
 }  // namespace postern::delivery

@@ -152,6 +152,24 @@ TEST(Rfc3461Section63, EnvelopeIdAndOriginalRecipientOnlyWhenTheyCame) {
   EXPECT_EQ(count(with, "Original-Recipient: rfc822; No.Body+Tag@Example.net\r\n"), 1U);
 }
 
+// RFC 6533 §3, §4: who has a UTF-8 address reads UTF-8.
+TEST(Rfc6533Section3, SendersBeyondAsciiGetReportsInUtf8) {
+  Report report = base_report();
+  report.sender = "\xd0\xb0\xd0\xbd\xd0\xbd\xd0\xb0@example.org";
+  report.recipients[0].address = "j\xc3\xbcrgen@example.net";
+  report.recipients[0].remote_mta = "mx.example.net";
+  report.recipients[0].diagnostic = "550 5.1.1 kein J\xc3\xbcrgen\x1b";
+  const std::string built = build_report(report, "Subject: \xc3\xa4\r\n\r\nbody\r\n");
+  EXPECT_EQ(
+      count(built, "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n"),
+      1U);
+  EXPECT_EQ(count(built, "Final-Recipient: utf-8; j\xc3\xbcrgen@example.net\r\n"), 1U);
+  EXPECT_EQ(count(built, "Diagnostic-Code: smtp; 550 5.1.1 kein J\xc3\xbcrgen?\r\n"), 1U);
+  EXPECT_EQ(count(built, "Content-Type: message/global-headers\r\n"), 1U);
+  report.recipients[0].diagnostic = "550 \xff";
+  EXPECT_EQ(count(build_report(report, kOriginal), "\xff"), 0U) << "not UTF-8";
+}
+
 // RFC 3464 §2.3.3 and §2.3.9.
 TEST(Rfc3464Section23, WillRetryUntilOnlyWhereAnAttemptFollows) {
   const std::vector<Case> all = cases();
