@@ -63,6 +63,8 @@ class Client {
     const Egress& egress;
     /// Hears the session set-up, line by line, secrets left out; for `postern smarthost test`.
     const std::function<void(char who, std::string_view line)>* listener = nullptr;
+    /// Wait for the TCP connection at most; 0: options.connect_timeout.
+    std::chrono::seconds connect_within{0};
   };
 
   /// Connects to `target`, waits for the banner, says EHLO (HELO when that is unknown), and as `manners` ask,

@@ -28,7 +28,9 @@ net::Task<Result<net::Stream>> connect(net::Loop& loop, net::Endpoint remote, co
 
 net::Task<Client::Opened> Client::open(net::Loop& loop, Target target, const Manners& manners,
                                        const Setting& setting) {
-  const SteadyTime until = setting.clock.steady_now() + setting.options.connect_timeout;
+  const bool hurried = setting.connect_within.count() > 0;
+  const SteadyTime until =
+      setting.clock.steady_now() + (hurried ? setting.connect_within : setting.options.connect_timeout);
   Result<net::Stream> stream = co_await connect(loop, target.endpoint, setting.egress, until);
   Opened opened;
   if (!stream) {

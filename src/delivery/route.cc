@@ -155,6 +155,16 @@ net::Task<Route> find_targets(dns::Resolver& resolver, const Identity& self, Hos
   co_return route;
 }
 
+std::chrono::seconds connect_patience(const std::vector<Target>& targets, std::size_t i) {
+  constexpr std::chrono::seconds kHeadStart{3};
+  const Target& first = targets[i];
+  const auto behind = targets.begin() + static_cast<std::ptrdiff_t>(i) + 1;
+  const bool other_way = std::any_of(behind, targets.end(), [&](const Target& t) {
+    return t.host == first.host && t.endpoint.ip.is_v6() != first.endpoint.ip.is_v6();
+  });
+  return other_way ? kHeadStart : std::chrono::seconds{0};
+}
+
 net::Task<Route> find_route(dns::Resolver& resolver, const Identity& self, std::string domain,
                             std::uint16_t port, Rng& rng) {
   HostList hosts = co_await find_hosts(resolver, self, std::move(domain));

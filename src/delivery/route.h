@@ -7,6 +7,7 @@
 #include "net/endpoint.h"
 #include "net/task.h"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -37,6 +38,10 @@ struct Route {
   std::vector<Target> targets;
   Outcome failure;  ///< meaningful when targets is empty
 };
+
+/// How long to wait for a TCP connection to targets[i] at most; 0: as long as for any. Where a network drops one family
+/// of addresses in silence, a host that has both is reached by the other one soon (in the spirit of RFC 8305).
+[[nodiscard]] std::chrono::seconds connect_patience(const std::vector<Target>& targets, std::size_t i);
 
 /// By RFC 5321 §5.1: the MX hosts, or the domain itself when it has no MX. Our own name ends the list. Permanent
 /// failures: NXDOMAIN 5.1.2, null MX 5.1.10 (RFC 7505), only ourselves 5.4.6. DNS trouble: retry 4.4.3. `domain`

@@ -134,5 +134,17 @@ TEST_F(RouteTest, AddressLiteralNeedsNoDns) {
   EXPECT_EQ(find("[nonsense]").failure.status, "5.1.2");
 }
 
+TEST(ConnectPatience, IsShortWhereTheSameHostHasTheOtherFamily) {
+  const auto at = [](const char* host, const char* ip) {
+    return Target{host, {*net::IpAddress::parse(ip), 25}};
+  };
+  const std::vector<Target> targets{at("a.test", "2001:db8::1"), at("a.test", "2001:db8::2"),
+                                    at("a.test", "192.0.2.1"), at("b.test", "2001:db8::3")};
+  EXPECT_GT(connect_patience(targets, 0).count(), 0);
+  EXPECT_GT(connect_patience(targets, 1).count(), 0);
+  EXPECT_EQ(connect_patience(targets, 2).count(), 0) << "the last of its host";
+  EXPECT_EQ(connect_patience(targets, 3).count(), 0) << "no other way to this host";
+}
+
 }  // namespace
 }  // namespace postern::delivery

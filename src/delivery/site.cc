@@ -17,17 +17,6 @@ constexpr const char* kTlsOfDomain = "TLS policy of the recipient's domain";
 /// How often an idle connection looks whether somebody else wants its place.
 constexpr std::chrono::milliseconds kLookIdle{250};
 
-/// "TLSv1.3 TLS_AES_128_GCM_SHA256 verified by dane-ee (dane)"
-std::string describe_security(const Client& client, const std::string& reason) {
-  std::string out = "cleartext";
-  if (client.stream().is_tls()) {
-    const net::TlsInfo tls = client.stream().tls_info();
-    out = tls.version + " " + tls.cipher +
-          (tls.verified_by.empty() ? " unverified" : " verified by " + tls.verified_by);
-  }
-  return out + " (" + reason + ")";
-}
-
 void count_session(const SiteContext& context, const NextHop& hop, tlspolicy::SessionResult session) {
   if (context.tls_sessions == nullptr || !hop.tls.reported) return;
   session.time = context.clock.now();
@@ -320,8 +309,10 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
   failure.outcome = std::move(route.failure);
   bool may_work_later = false;
   bool only_tls = !route.targets.empty();
-  for (Target& target : route.targets) {
+  for (std::size_t i = 0; i < route.targets.size(); ++i) {
+    Target& target = route.targets[i];
     if (stopping_) break;
+    const std::chrono::seconds within = connect_patience(route.targets, i);
     const net::IpAddress ip = target.endpoint.ip;
     const std::string host = target.host;
     if (context_.dead_hosts.contains(ip, context_.clock.steady_now())) {
@@ -331,7 +322,7 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
       only_tls = false;
       continue;
     }
-    Client::Opened opened = co_await connect_to(std::move(target), security);
+    Client::Opened opened = co_await connect_to(std::move(target), within, security);
     if (opened.client) co_return std::move(opened.client);
     only_tls = only_tls && opened.tls_short;
     // What a proxy cannot reach may be reached without it.
@@ -351,7 +342,8 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
   co_return nullptr;
 }
 
-net::Task<Client::Opened> Site::connect_to(Target target, std::string& security) {
+net::Task<Client::Opened> Site::connect_to(Target target, std::chrono::seconds within,
+                                           std::string& security) {
   Result<TlsDecision> tls = co_await context_.tls.of_host(*hop_, target);
   Client::Opened opened;
   if (!tls) {
@@ -364,8 +356,13 @@ net::Task<Client::Opened> Site::connect_to(Target target, std::string& security)
     co_return opened;
   }
   security = tls->reason;
-  const Client::Setting setting{context_.identity.hostname, context_.options, context_.clock,
-                                hop_->courtesy->replies, hop_->egress};
+  const Client::Setting setting{context_.identity.hostname,
+                                context_.options,
+                                context_.clock,
+                                hop_->courtesy->replies,
+                                hop_->egress,
+                                nullptr,
+                                within};
   Manners manners = *hop_->manners;
   manners.tls = tls->policy;
   manners.tls_client = tls->client;

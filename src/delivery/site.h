@@ -86,7 +86,7 @@ class Site {
   net::Task<> run_connection();
   net::Task<> run_session();
   net::Task<std::unique_ptr<Client>> connect(Attempt& failure, std::string& security);
-  net::Task<Client::Opened> connect_to(Target target, std::string& security);
+  net::Task<Client::Opened> connect_to(Target target, std::chrono::seconds within, std::string& security);
   void protect(Client::Opened& opened) const;
   net::Task<Route> find_addresses();
   net::Task<> serve(Connection& connection);

@@ -103,4 +103,14 @@ SessionResult unusable_host(const NextHop& hop, const Target& target, const Erro
   return session;
 }
 
+std::string describe_security(const Client& client, const std::string& reason) {
+  std::string out = "cleartext";
+  if (client.stream().is_tls()) {
+    const net::TlsInfo tls = client.stream().tls_info();
+    out = tls.version + " " + tls.cipher +
+          (tls.verified_by.empty() ? " unverified" : " verified by " + tls.verified_by);
+  }
+  return out + " (" + reason + ")";
+}
+
 }  // namespace postern::delivery

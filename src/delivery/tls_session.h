@@ -21,4 +21,7 @@ namespace postern::delivery {
 [[nodiscard]] tlspolicy::SessionResult unusable_host(const NextHop& hop, const Target& target,
                                                      const Error& why);
 
+/// "TLSv1.3 TLS_AES_128_GCM_SHA256 verified by dane-ee (dane)"; `reason`: who asked for it.
+[[nodiscard]] std::string describe_security(const Client& client, const std::string& reason);
+
 }  // namespace postern::delivery

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 
-A, MX, AAAA = 1, 15, 28
+A, CNAME, MX, AAAA = 1, 5, 15, 28
 NXDOMAIN = 3
 
 
@@ -14,7 +14,7 @@ def wire_name(name):
 
 
 class FakeDns:
-    """`zones`: name -> {"mx": [(preference, host)], "a": [address], "aaaa": [address]}; (0, "") is the null MX (RFC 7505)."""
+    """`zones`: name -> {"mx": [(preference, host)], "a": [address], "aaaa": [address]} or {"cname": name}; (0, "") is the null MX (RFC 7505)."""
 
     def __init__(self, zones):
         self.zones = zones
@@ -43,7 +43,9 @@ class FakeDns:
         self.asked.append((name, kind))
         zone = self.zones.get(name)
         records = []
-        if zone and kind == MX:
+        if zone and "cname" in zone:
+            kind, records = CNAME, [wire_name(zone["cname"])]
+        elif zone and kind == MX:
             records = [struct.pack("!H", preference) + wire_name(host) for preference, host in zone.get("mx", [])]
         elif zone and kind == A:
             records = [socket.inet_aton(address) for address in zone.get("a", [])]
