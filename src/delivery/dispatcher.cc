@@ -36,6 +36,8 @@ Dispatcher::~Dispatcher() = default;
 void Dispatcher::start() {
   services_.queue.set_on_accepted([this](queue::FreshMessage message) { take_fresh(std::move(message)); });
   services_.queue.set_on_due([this] { wake(); });
+  services_.queue.set_site_of(
+      [names = shared_.site_names](std::string_view domain) { return names->of(domain); });
   polling_.store(true);
   lanes_.front()->loop().spawn(poll());
 }

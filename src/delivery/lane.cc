@@ -213,8 +213,9 @@ void Lane::refuse_to_send(RouteAction action, const RouteChoice& choice, const J
 
 net::Task<> Lane::find_site(const RouteChoice& choice, std::string domain, Job job) {
   const TlsWish wish = job.message->wish;
-  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, std::move(domain), wish);
+  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, domain, wish);
   if (hop->exists()) {
+    shared_.site_names->learn(domain, hop->budget);
     site(hop).add(std::move(job));
   } else {
     finished(job, same_for_all(job, hop->hosts.failure));

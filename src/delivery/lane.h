@@ -13,6 +13,7 @@
 #include "delivery/shares.h"
 #include "delivery/sign.h"
 #include "delivery/site.h"
+#include "delivery/site_names.h"
 #include "delivery/tls_decision.h"
 #include "dns/resolver.h"
 #include "net/loop.h"
@@ -62,6 +63,7 @@ struct Settings {
 struct Shared {
   explicit Shared(std::size_t room) : shares(room) {}
   Shares shares;
+  std::shared_ptr<SiteNames> site_names = std::make_shared<SiteNames>();  // the queue outlives us and asks on
   Paces paces;
 };
 

@@ -1,5 +1,7 @@
 #include "delivery/shares.h"
 
+#include "delivery/site_names.h"
+
 #include <gtest/gtest.h>
 
 namespace postern::delivery {
@@ -41,6 +43,18 @@ TEST(SharesTest, NeverMoreThanThereIsRoom) {
   EXPECT_LE(all, 20U);
   shares.enter(AccountId{99});  // from disk: the dispatcher has looked before
   EXPECT_EQ(shares.all(), all + 1);
+}
+
+TEST(SiteNamesTest, DomainsOfOneProviderShareAName) {
+  SiteNames names;
+  EXPECT_EQ(names.of("a.example"), "a.example");
+  names.learn("a.example", "provider big");
+  names.learn("b.example", "provider big");
+  EXPECT_EQ(names.of("a.example"), names.of("b.example"));
+  names.learn("b.example", "mx.b.example");
+  EXPECT_EQ(names.of("b.example"), "mx.b.example");
+  for (std::size_t i = 0; i < SiteNames::kMax; ++i) names.learn(std::to_string(i), "x");
+  EXPECT_EQ(names.of("a.example"), "a.example") << "forgotten, not grown";
 }
 
 }  // namespace
