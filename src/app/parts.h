@@ -105,6 +105,7 @@ struct Parts {
 
   // Last: they end first, while all that they call is still there.
   std::unique_ptr<queue::SqliteQueue> queue;
+  std::optional<QueueMetrics> queue_metrics;
   std::unique_ptr<delivery::Dispatcher> dispatcher;
 };
 

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,11 @@ namespace postern::app {
 namespace {
 
 double seconds_of(TimePoint when) { return std::chrono::duration<double>(when.time_since_epoch()).count(); }
+
+double age(const std::optional<TimePoint>& since, const Clock& clock) {
+  if (!since) return 0.0;
+  return std::max(0.0, std::chrono::duration<double>(clock.now() - *since).count());
+}
 
 double cpu_seconds() {
   rusage use{};
@@ -50,6 +56,33 @@ double most_descriptors() {
 }  // namespace
 
 const char* version() { return POSTERN_VERSION; }
+
+QueueMetrics::QueueMetrics(metrics::Registry& registry, queue::SqliteQueue& queue, const Clock& clock)
+    : waiting_(
+          registry, "postern_queue_waiting_recipients",
+          "Recipients that wait for an attempt or are in one, with those of frozen accounts. A rise: mail "
+          "comes in faster than it gets away; see postern queue ls --by site.",
+          [&queue] { return static_cast<double>(queue.depth().waiting); }),
+      held_(registry, "postern_queue_held_recipients",
+            "Recipients that wait until an operator releases them.",
+            [&queue] { return static_cast<double>(queue.depth().held); }),
+      oldest_waiting_(
+          registry, "postern_queue_oldest_waiting_seconds",
+          "How long ago the oldest message that waits was accepted; 0: none does. As of a look some seconds "
+          "ago.",
+          [&queue, &clock] { return age(queue.depth().oldest_waiting, clock); }),
+      oldest_held_(registry, "postern_queue_oldest_held_seconds",
+                   "How long ago the oldest message that an operator must release was accepted; 0: there is "
+                   "none.",
+                   [&queue, &clock] { return age(queue.depth().oldest_held, clock); }),
+      accounts_(registry, "postern_queue_frozen_accounts",
+                "Accounts whose mail waits until it is released. Not 0: look why, their senders wait.",
+                [&queue] { return static_cast<double>(queue.depth().held_accounts); }),
+      set_aside_(
+          registry, "postern_queue_damaged_messages",
+          "Messages met since the start whose record is damaged: kept and not sent. Not 0: the log names "
+          "them (queue.record_set_aside), and the disk needs a look.",
+          [&queue] { return static_cast<double>(queue.depth().set_aside); }) {}
 
 ProcessMetrics::ProcessMetrics(metrics::Registry& registry, std::shared_ptr<net::TlsServer> tls,
                                std::function<bool()> store_works)

@@ -2,6 +2,7 @@
 
 #include "metrics/registry.h"
 #include "net/tls.h"
+#include "queue/sqlite_queue.h"
 
 #include <cstddef>
 #include <functional>
@@ -28,6 +29,21 @@ class ReloadMetrics {
       "1: the configuration was taken over. 0: it is wrong; the old one stays in use."};
   metrics::Gauge waiting_{registry_, "postern_config_restart_pending_options",
                           "Options that were changed and take effect at the next start."};
+};
+
+/// How much mail there is: what tells an operator that it does not get away.
+/// Threads  any. `queue` must live as long as somebody reads.
+class QueueMetrics {
+ public:
+  QueueMetrics(metrics::Registry& registry, queue::SqliteQueue& queue, const Clock& clock);
+
+ private:
+  metrics::Reading waiting_;
+  metrics::Reading held_;
+  metrics::Reading oldest_waiting_;
+  metrics::Reading oldest_held_;
+  metrics::Reading accounts_;
+  metrics::Reading set_aside_;
 };
 
 /// The process as a whole: version, memory, CPU, descriptors, certificate, store.

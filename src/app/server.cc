@@ -135,6 +135,7 @@ std::string not_ready_because(const Parts& parts) {
 void build_answers(Parts& parts) {
   parts.process_metrics.emplace(parts.registry, parts.tls,
                                 [&parts] { return parts.queue->unavailable_because().empty(); });
+  parts.queue_metrics.emplace(parts.registry, *parts.queue, parts.clock);
   parts.answers = {[&parts] { return parts.registry.exposition(); },
                    [&parts] { return not_ready_because(parts); }};
 }

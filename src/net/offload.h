@@ -42,10 +42,12 @@ class Offload {
     co_return value;
   }
 
+  /// Runs `job` on a pool thread; nobody waits for it. False: the queue or the lane is full, it will not run.
+  bool try_queue(std::string lane, std::function<void()> job);
+
   [[nodiscard]] std::size_t waiting() const;
 
  private:
-  bool try_queue(std::string lane, std::function<void()> job);
   void work();
 
   struct Lane {

@@ -269,6 +269,26 @@ Result<std::vector<Listed>> QueueReader::list(const Filter& filter) {
   return listed;
 }
 
+Result<QueueReader::Oldest> QueueReader::oldest(bool again) {
+  if (again) none_waits_before_ = 0;
+  Oldest oldest;
+  // Ids sort by time, so that the smallest is the oldest.
+  POSTERN_TRY(store::Statement waiting,
+              database_.prepare("SELECT message,accepted_at FROM recipients NOT INDEXED JOIN messages ON "
+                                "id=message WHERE state=0 AND message>=? ORDER BY message LIMIT 1"));
+  POSTERN_TRY(const bool waits, waiting.bind(none_waits_before_).step());
+  if (waits) {
+    none_waits_before_ = waiting.integer(0);
+    oldest.waiting = time_of(waiting.integer(1));
+  }
+  POSTERN_TRY(store::Statement held,
+              database_.prepare("SELECT accepted_at FROM messages WHERE id=(SELECT min(message) FROM "
+                                "recipients WHERE state=1)"));
+  POSTERN_TRY(const bool holds, held.step());
+  if (holds) oldest.held = time_of(held.integer(0));
+  return oldest;
+}
+
 Result<std::vector<AccountHold>> QueueReader::held_accounts() {
   POSTERN_TRY(
       store::Statement query,

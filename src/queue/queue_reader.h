@@ -41,6 +41,13 @@ class QueueReader {
   [[nodiscard]] Result<std::vector<QueueId>> matching(const Filter& filter);
   [[nodiscard]] Result<Operated> count(const Filter& filter);
   [[nodiscard]] Result<std::vector<AccountHold>> held_accounts();
+  /// When the oldest message with recipients in a state was accepted; nullopt: there are none.
+  struct Oldest {
+    std::optional<TimePoint> waiting;
+    std::optional<TimePoint> held;
+  };
+  /// A few steps in an index; `again` (mail that was held may wait now): it passes once over what is older than that.
+  [[nodiscard]] Result<Oldest> oldest(bool again);
 
  private:
   explicit QueueReader(store::Database database) : database_(std::move(database)) {}
@@ -60,6 +67,7 @@ class QueueReader {
 
   store::Database database_;
   std::array<std::optional<store::Statement>, kKeptCount> kept_;  // destroyed before their database
+  std::int64_t none_waits_before_ = 0;                            // for oldest()
 };
 
 }  // namespace postern::queue

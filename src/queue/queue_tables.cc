@@ -52,6 +52,9 @@ ALTER TABLE messages ADD COLUMN client DEFAULT '';
 ALTER TABLE messages ADD COLUMN novelty INTEGER NOT NULL DEFAULT 0;
 )";
 
+// How much is held, and since when, without looking at what waits.
+const char* const kSchemaV7 = "CREATE INDEX held ON recipients(message) WHERE state = 1;";
+
 enum Query : std::size_t {
   kInsertPiece,
   kInsertDraft,
@@ -80,6 +83,9 @@ enum Query : std::size_t {
   kWaitingDomains,
   kHoldAccount,
   kReleaseAccount,
+  kCountWaiting,
+  kCountHeld,
+  kCountsOf,
 };
 
 #define POSTERN_MEANT                                                                                  \
@@ -120,6 +126,9 @@ constexpr std::string_view kQueries[] = {
     "SELECT DISTINCT account,domain FROM recipients WHERE message=? AND state=0",
     "INSERT OR REPLACE INTO account_holds VALUES(?,?,?,?)",
     "DELETE FROM account_holds WHERE account=?",
+    "SELECT count(*) FROM recipients WHERE state=0",
+    "SELECT count(*) FROM recipients WHERE state=1",
+    "SELECT state,count(*) FROM recipients WHERE message=? GROUP BY state",
 };
 
 std::int64_t millis(TimePoint when) { return when.time_since_epoch().count(); }
@@ -170,8 +179,8 @@ void bind_filter(store::Statement& query, const Filter& filter, std::int64_t mor
 }
 
 const std::vector<std::string>& queue_schema() {
-  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3,
-                                               kSchemaV4, kSchemaV5, kSchemaV6};
+  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3, kSchemaV4,
+                                               kSchemaV5, kSchemaV6, kSchemaV7};
   return kSteps;
 }
 
@@ -211,18 +220,78 @@ Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, st
                             m.account.value)
                       .run());
   }
+  with_change_.waiting += number;
+  return {};
+}
+
+Result<> QueueTables::load_counts() {
+  POSTERN_CHECK(statements_[kCountWaiting].bind().step());
+  with_change_.waiting = statements_[kCountWaiting].integer(0);
+  statements_[kCountWaiting].reset();
+  POSTERN_CHECK(statements_[kCountHeld].bind().step());
+  with_change_.held = statements_[kCountHeld].integer(0);
+  statements_[kCountHeld].reset();
+  committed();
+  return {};
+}
+
+Result<Counts> QueueTables::counts_of(QueueId id) {
+  Counts counts;
+  statements_[kCountsOf].bind(id.value);
+  for (;;) {
+    POSTERN_TRY(const bool row, statements_[kCountsOf].step());
+    if (!row) return counts;
+    const std::int64_t number = statements_[kCountsOf].integer(1);
+    switch (static_cast<RecipientState>(statements_[kCountsOf].integer(0))) {
+      case RecipientState::Waiting:
+        counts.waiting = number;
+        break;
+      case RecipientState::Held:
+        counts.held = number;
+        break;
+      case RecipientState::Removed:
+        counts.removed = number;
+        break;
+    }
+  }
+}
+
+/// Runs a change of one message's recipients, whatever their states are.
+template <class Change>
+Result<> QueueTables::counted(QueueId id, Change change) {
+  POSTERN_TRY(const Counts before, counts_of(id));
+  POSTERN_CHECK(change());
+  POSTERN_TRY(const Counts after, counts_of(id));
+  with_change_.waiting += after.waiting - before.waiting;
+  with_change_.held += after.held - before.held;
+  with_change_.removed += after.removed - before.removed;
   return {};
 }
 
 Result<> QueueTables::settle(QueueId id, const std::vector<RecipientOutcome>& outcomes,
                              std::string_view keep_signature) {
-  bool some_done = false;
+  Settled settled;
+  if (with_change_.held == 0 && with_change_.removed == 0) {
+    // Nearly always: all wait, and what they were need not be looked up.
+    POSTERN_CHECK(settle_each(id, outcomes, settled));
+    with_change_.waiting -= settled.gone + settled.held;
+    with_change_.held += settled.held;
+  } else {
+    POSTERN_CHECK(counted(id, [&] { return settle_each(id, outcomes, settled); }));
+  }
+  if (!keep_signature.empty())
+    POSTERN_CHECK(statements_[kKeepSignature].bind(keep_signature, id.value).run());
+  return settled.gone > 0 ? remove_if_done(id) : Result<>{};
+}
+
+Result<> QueueTables::settle_each(QueueId id, const std::vector<RecipientOutcome>& outcomes,
+                                  Settled& settled) {
   for (const RecipientOutcome& o : outcomes) {
     switch (o.kind) {
       case RecipientOutcome::Kind::Delivered:
       case RecipientOutcome::Kind::Failed:
-        some_done = true;
         POSTERN_CHECK(statements_[kDeleteRecipient].bind(id.value, std::int64_t{o.index}).run());
+        settled.gone += statements_[kDeleteRecipient].changed();
         break;
       case RecipientOutcome::Kind::Retry:
       case RecipientOutcome::Kind::Postponed:
@@ -237,14 +306,13 @@ Result<> QueueTables::settle(QueueId id, const std::vector<RecipientOutcome>& ou
             statements_[kHoldRecipient]
                 .bind(std::string_view(o.status), std::string_view(o.text), id.value, std::int64_t{o.index})
                 .run());
+        settled.held += statements_[kHoldRecipient].changed();
         break;
       case RecipientOutcome::Kind::Untried:
         break;
     }
   }
-  if (!keep_signature.empty())
-    POSTERN_CHECK(statements_[kKeepSignature].bind(keep_signature, id.value).run());
-  return some_done ? remove_if_done(id) : Result<>{};
+  return {};
 }
 
 Result<> QueueTables::remove_if_done(QueueId id) {
@@ -269,12 +337,14 @@ Filter only(QueueId id, const Filter& filter) {
 
 Result<> QueueTables::mark_removed(QueueId id, const Filter& filter) {
   const Filter one = only(id, filter);
-  bind_filter(statements_[kMarkRemoved], one);
-  return statements_[kMarkRemoved].run();
+  return counted(id, [&] {
+    bind_filter(statements_[kMarkRemoved], one);
+    return statements_[kMarkRemoved].run();
+  });
 }
 
 Result<> QueueTables::finish_removal(QueueId id) {
-  POSTERN_CHECK(statements_[kFinishRemoval].bind(id.value).run());
+  POSTERN_CHECK(counted(id, [&] { return statements_[kFinishRemoval].bind(id.value).run(); }));
   return remove_if_done(id);
 }
 
@@ -290,8 +360,10 @@ Result<> QueueTables::operate(QueueId id, const Filter& filter, Operation operat
   const auto run = [&](Query query) {
     // Named: what is bound has to live until the statement has run.
     const Filter one = only(id, filter);
-    bind_filter(statements_[query], one, millis(now));
-    return statements_[query].run();
+    return counted(id, [&] {
+      bind_filter(statements_[query], one, millis(now));
+      return statements_[query].run();
+    });
   };
   switch (operation) {
     case Operation::Retry:

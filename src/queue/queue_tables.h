@@ -24,6 +24,13 @@ constexpr std::size_t kMostInRow = 4 * kPiece;
 extern const char* const kRecipientConditions;
 void bind_filter(store::Statement& query, const Filter& filter, std::int64_t more = 0);
 
+/// How many recipients there are in each state.
+struct Counts {
+  std::int64_t waiting = 0;
+  std::int64_t held = 0;
+  std::int64_t removed = 0;
+};
+
 /// The statements of the writer's connection.
 /// Threads  the writer's.
 class QueueTables {
@@ -54,11 +61,29 @@ class QueueTables {
   [[nodiscard]] Result<> hold_account(const AccountHold& hold);
   [[nodiscard]] Result<> release_account(AccountId account);
 
+  /// Counts what is in the file, from indices alone. Once, before anything is changed.
+  [[nodiscard]] Result<> load_counts();
+  /// What was changed since the last time is durable, or was rolled back.
+  void committed() { counts_ = with_change_; }
+  void rolled_back() { with_change_ = counts_; }
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+
  private:
   explicit QueueTables(std::vector<store::Statement> statements) : statements_(std::move(statements)) {}
   [[nodiscard]] Result<> remove_if_done(QueueId id);
   [[nodiscard]] Result<> discard_pieces(QueueId id);
+  [[nodiscard]] Result<Counts> counts_of(QueueId id);
+  template <class Change>
+  [[nodiscard]] Result<> counted(QueueId id, Change change);
+  struct Settled {
+    std::int64_t gone = 0;  ///< rows
+    std::int64_t held = 0;
+  };
+  [[nodiscard]] Result<> settle_each(QueueId id, const std::vector<RecipientOutcome>& outcomes,
+                                     Settled& settled);
   std::vector<store::Statement> statements_;
+  Counts counts_;
+  Counts with_change_;  // counts_, and what the transaction under way changes
 };
 
 }  // namespace postern::queue

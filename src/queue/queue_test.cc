@@ -459,6 +459,66 @@ TEST_F(QueueTest, ARemovalSurvivesTheProcess) {
   EXPECT_EQ(operate({.id = id}, Operation::Hold).messages, 0U);
 }
 
+// ---- how much there is
+
+TEST_F(QueueTest, TheDepthIsWhatTheFileHolds) {
+  const auto is = [this](std::int64_t waiting, std::int64_t held) {
+    const SqliteQueue::Depth depth = queue_->depth();
+    EXPECT_EQ(depth.waiting, waiting);
+    EXPECT_EQ(depth.held, held);
+    reopen();  // counts what is there
+    EXPECT_EQ(queue_->depth().waiting, waiting);
+    EXPECT_EQ(queue_->depth().held, held);
+  };
+  using Kind = RecipientOutcome::Kind;
+  is(0, 0);
+  const QueueId first = put({"a@x.example", "b@x.example", "c@y.example"});
+  put({"d@x.example"});
+  is(4, 0);
+  settle(lease().at(0), {{.index = 0, .kind = Kind::Delivered},
+                         {.index = 1, .kind = Kind::Retry, .retry_at = clock_.now()},
+                         {.index = 2, .kind = Kind::Held}});
+  is(2, 1);
+  operate({.id = first, .recipient = "b@x.example"}, Operation::Hold);
+  is(1, 2);
+  operate({.id = first}, Operation::Release);
+  is(3, 0);
+  operate({.recipient = "c@y.example"}, Operation::Remove);
+  is(2, 0);
+  const std::vector<Lease> leases = lease();
+  operate({.id = first}, Operation::Hold);
+  settle(leases.at(0), {{.index = 1, .kind = Kind::Delivered}});  // it was held meanwhile
+  is(1, 0);
+  operate({.recipient = "d@x.example"}, Operation::Hold);
+  operate({.recipient = "d@x.example"}, Operation::Bounce);
+  is(1, 0);
+}
+
+TEST_F(QueueTest, TheOldestIsKnownByState) {
+  const auto oldest_are = [this](std::optional<TimePoint> waiting, std::optional<TimePoint> held) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    SqliteQueue::Depth depth;
+    do {
+      clock_.advance(std::chrono::seconds(5));  // a look now and then
+      depth = queue_->depth();
+    } while ((depth.oldest_waiting != waiting || depth.oldest_held != held) &&
+             std::chrono::steady_clock::now() < deadline);
+    EXPECT_EQ(depth.oldest_waiting, waiting);
+    EXPECT_EQ(depth.oldest_held, held);
+  };
+  oldest_are(std::nullopt, std::nullopt);
+  const TimePoint then = clock_.now();
+  put({"a@x.example"});
+  clock_.advance(std::chrono::seconds(100));
+  const TimePoint later = clock_.now();
+  put({"b@x.example"});
+  oldest_are(then, std::nullopt);
+  operate({.recipient = "a@x.example"}, Operation::Hold);
+  oldest_are(later, then);
+  operate({.recipient = "a@x.example"}, Operation::Release);
+  oldest_are(then, std::nullopt);
+}
+
 // ---- fair turns
 
 TEST_F(QueueTest, ABacklogForOneSiteLeavesRoomForOthers) {

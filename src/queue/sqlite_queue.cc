@@ -173,6 +173,8 @@ Result<std::unique_ptr<SqliteQueue>> SqliteQueue::open(const std::string& path, 
   POSTERN_TRY(store::Transaction sweep, store::Transaction::begin(database));
   POSTERN_CHECK(tables.sweep());
   POSTERN_CHECK(sweep.commit());
+  if (const Result<> counted = tables.load_counts(); !counted)
+    log::Event(log::Level::Error, "queue.depth_unknown").with("why", counted.error().detail);
   POSTERN_TRY(QueueReader reader, QueueReader::open(path, vfs));
   POSTERN_TRY(QueueReader operator_reader, QueueReader::open(path, vfs));
   auto files = std::unique_ptr<Files>(new Files{std::move(gathering), std::move(database), std::move(tables),
@@ -196,6 +198,8 @@ Result<> SqliteQueue::load_state() {
     holds_[hold.account] = hold;
     leases_.hold(hold.account);
   }
+  note_depth();
+  look_for_oldest();
   return files_->reader.flows([this](AccountId account, std::string domain, TimePoint due) {
     leases_.add(account, {{std::move(domain), due}});
   });
@@ -305,10 +309,12 @@ void SqliteQueue::write_groups() {
 }
 
 Result<> SqliteQueue::execute(const std::deque<std::unique_ptr<Request>>& group) {
+  files_->tables.rolled_back();  // if the last group was
   POSTERN_TRY(store::Transaction transaction, store::Transaction::begin(files_->database));
   for (const auto& request : group) POSTERN_CHECK(request->apply(files_->tables));
   for (const auto& request : group) fail_point(request->before);
   POSTERN_CHECK(transaction.commit());  // returns after the sync
+  files_->tables.committed();
   for (const auto& request : group) fail_point(request->after);
   return {};
 }
@@ -316,6 +322,7 @@ Result<> SqliteQueue::execute(const std::deque<std::unique_ptr<Request>>& group)
 void SqliteQueue::write_group(std::deque<std::unique_ptr<Request>> group) {
   const Result<> written = execute(group);
   note_state_of_store(written);
+  if (written) note_depth();
   if (!written && written.error().code != Errc::Unavailable && group.size() > 1) {
     // One record that cannot be written must not take the others with it.
     for (std::unique_ptr<Request>& request : group) {
@@ -394,6 +401,15 @@ void SqliteQueue::release(const Lease& lease) {
 /// file.
 void SqliteQueue::set_aside(QueueId id, const std::string& why) {
   log::Event(log::Level::Error, "queue.record_set_aside").with("queue_id", id).with("why", why);
+  const std::lock_guard lock(depth_mutex_);
+  ++depth_.set_aside;
+}
+
+void SqliteQueue::note_depth() {
+  const Counts& counts = files_->tables.counts();
+  const std::lock_guard lock(depth_mutex_);
+  depth_.waiting = counts.waiting;
+  depth_.held = counts.held;
 }
 
 Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max) {

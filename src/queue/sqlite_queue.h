@@ -6,6 +6,7 @@
 #include "queue/leases.h"
 #include "queue/queue.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -75,6 +76,21 @@ class SqliteQueue final : public Queue {
   [[nodiscard]] bool withdrawn(QueueId id) const override;
   [[nodiscard]] std::string unavailable_because() const override;
 
+  /// How much mail there is, for whoever watches from outside.
+  struct Depth {
+    std::int64_t waiting =
+        0;                  ///< recipients, with those that are being delivered and those of frozen accounts
+    std::int64_t held = 0;  ///< recipients that wait for an operator
+    std::size_t held_accounts = 0;
+    std::size_t set_aside = 0;  ///< damaged messages met since the start
+    std::optional<TimePoint>
+        oldest_waiting;  ///< when the oldest message with waiting recipients was accepted
+    std::optional<TimePoint> oldest_held;
+  };
+  /// The numbers are kept with every commit. The ages are those of the last look; a new one begins in the background
+  /// when that was some seconds ago. Any thread; does not block.
+  [[nodiscard]] Depth depth();
+
  private:
   class SqliteDraft;
   struct Files;
@@ -101,6 +117,8 @@ class SqliteQueue final : public Queue {
   void probe();
   [[nodiscard]] Result<std::vector<Lease>> find_due(TimePoint now, std::size_t max);
   void set_aside(QueueId id, const std::string& why);
+  void note_depth();
+  void look_for_oldest();
   void end_lease(QueueId id, AccountId account, const std::vector<Leases::Waiting>& again);
   struct Operating;
   [[nodiscard]] Result<> operate_on(QueueTables& tables, QueueId id, Operating& operating);
@@ -124,6 +142,11 @@ class SqliteQueue final : public Queue {
   std::function<void(FreshMessage)> taker_;
 
   const std::shared_ptr<BodyMemory> body_memory_;
+  mutable std::mutex depth_mutex_;
+  Depth depth_;
+  SteadyTime looked_at_{};             // for the oldest
+  std::atomic<bool> released_{false};  // mail that was held may be the oldest that waits
+
   Leases leases_;
   mutable std::mutex holds_mutex_;
   std::unordered_map<AccountId, AccountHold> holds_;

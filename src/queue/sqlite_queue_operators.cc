@@ -91,6 +91,7 @@ net::Task<Result<>> SqliteQueue::operate_on_some(net::Loop& loop, std::shared_pt
     return {};
   };
   request->done = [this, operating](const Result<>&) {
+    released_.store(true);
     for (const Operating::Taken& taken : operating->taken) end_lease(taken.id, taken.account, taken.waiting);
   };
   const Result<> applied = co_await submit_and_wait(loop, std::move(request));
@@ -166,6 +167,26 @@ std::vector<AccountHold> SqliteQueue::held_accounts() const {
   for (const auto& [account, hold] : holds_) holds.push_back(hold);
   std::ranges::sort(holds, {}, &AccountHold::since);
   return holds;
+}
+
+void SqliteQueue::look_for_oldest() {
+  const Result<QueueReader::Oldest> oldest = files_->operator_reader.oldest(released_.exchange(false));
+  if (!oldest) return;  // what is known stays; why it is so is said where mail is read
+  const std::lock_guard lock(depth_mutex_);
+  depth_.oldest_waiting = oldest->waiting;
+  depth_.oldest_held = oldest->held;
+}
+
+SqliteQueue::Depth SqliteQueue::depth() {
+  constexpr std::chrono::seconds kLookAgain{2};
+  const std::size_t accounts = held_accounts().size();
+  const std::lock_guard lock(depth_mutex_);
+  const SteadyTime now = clock_.steady_now();
+  if (now - looked_at_ >= kLookAgain && operators_.try_queue("oldest", [this] { look_for_oldest(); }))
+    looked_at_ = now;
+  Depth depth = depth_;
+  depth.held_accounts = accounts;
+  return depth;
 }
 
 }  // namespace postern::queue

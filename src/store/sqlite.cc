@@ -54,6 +54,8 @@ Result<> Statement::run() {
   return {};
 }
 
+std::int64_t Statement::changed() const { return sqlite3_changes64(sqlite3_db_handle(statement_.get())); }
+
 void Statement::reset() { sqlite3_reset(statement_.get()); }
 
 Statement& Statement::bind_all(const std::vector<std::string>& values) {

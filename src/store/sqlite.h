@@ -39,6 +39,8 @@ class Statement {
   [[nodiscard]] Result<bool> step();
   /// Steps a statement that yields no row.
   [[nodiscard]] Result<> run();
+  /// Rows that run() changed just now, if nothing else ran on the connection since.
+  [[nodiscard]] std::int64_t changed() const;
   void reset();
 
   [[nodiscard]] std::int64_t integer(int column) const;
