@@ -64,11 +64,9 @@ Result<> load_certificates(Parts& parts) {
 
 Result<> build_submission(Parts& parts) {
   const config::Config& config = parts.config;
-  parts.intake.emplace(intake::Services{
-      config.hostname, parts.intake_options, parts.clock, *parts.directory, *parts.limits, *parts.queue,
-      *parts.history,
-      config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop,
-      parts.watch.get()});
+  parts.intake_options.replace(intake_options(config));
+  parts.intake.emplace(intake::Services{config.hostname, parts.intake_options, parts.clock, *parts.directory,
+                                        *parts.limits, *parts.queue, *parts.history, parts.watch.get()});
   std::vector<net::Network> proxies;
   for (const std::string& text : config.submission.proxy_networks) {
     POSTERN_TRY(net::Network network, net::Network::parse(text));
@@ -178,6 +176,13 @@ std::vector<net::CertificateFiles> certificate_files(const config::Tls& tls) {
   std::vector<net::CertificateFiles> files{{tls.certificate, tls.key}};
   for (const config::CertificatePair& more : tls.more) files.push_back({more.certificate, more.key});
   return files;
+}
+
+intake::Options intake_options(const config::Config& config) {
+  intake::Options options = config.intake;
+  options.signing =
+      config.delivery.sign == delivery::Signing::Domain ? intake::Signing::Ours : intake::Signing::NextHop;
+  return options;
 }
 
 Result<delivery::Settings> delivery_settings(const config::Config& config) {

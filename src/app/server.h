@@ -15,6 +15,7 @@ namespace postern::app {
 
 // From the configuration to what modules take; used at the start and at each reload.
 [[nodiscard]] std::vector<net::CertificateFiles> certificate_files(const config::Tls& tls);
+[[nodiscard]] intake::Options intake_options(const config::Config& config);
 /// Errors: a password or CA file that cannot be used, with its name.
 [[nodiscard]] Result<delivery::Settings> delivery_settings(const config::Config& config);
 

@@ -36,6 +36,10 @@ Config with_live_options(Config running, const Config& fresh) {
   };
   visit_tables(take_table, running, fresh);
   for (auto& [name, limits] : running.limits) take_live_rows(limits, fresh.limits.at(name));
+  // Where mail goes: every row of these tables is live, and so is their number.
+  running.smarthosts = fresh.smarthosts;
+  running.providers = fresh.providers;
+  running.routes = fresh.routes;
   return running;
 }
 

@@ -21,12 +21,13 @@ constexpr std::chrono::milliseconds kStopInterval{20};
 }  // namespace
 
 Dispatcher::Dispatcher(Settings settings, Services services, const std::vector<Place>& places)
-    : settings_(std::move(settings)),
+    : max_active_(settings.options.max_active),
       services_(std::move(services)),
-      shared_(settings_.options.max_active),
+      shared_(max_active_),
       due_(places.front().loop) {
+  const auto all = std::make_shared<const Settings>(std::move(settings));
   for (const Place& place : places) {
-    lanes_.push_back(std::make_unique<Lane>(place.loop, place.resolver, settings_, services_, shared_,
+    lanes_.push_back(std::make_unique<Lane>(place.loop, place.resolver, all, services_, shared_,
                                             [this](AccountId account) { concluded(account); }));
   }
 }
@@ -67,10 +68,7 @@ void Dispatcher::concluded(AccountId account) {
 
 /// A quarter of the active set is for messages that were just handed in: a deep backlog must not make them
 /// wait.
-std::size_t Dispatcher::backlog_limit() const {
-  const std::size_t most = settings_.options.max_active;
-  return most - most / 4;
-}
+std::size_t Dispatcher::backlog_limit() const { return max_active_ - max_active_ / 4; }
 
 void Dispatcher::wake() {
   lanes_.front()->loop().post([this] { due_.notify(); });
@@ -84,10 +82,12 @@ void Dispatcher::try_now() {
   wake();
 }
 
-void Dispatcher::adopt(const Options& options) {
+void Dispatcher::adopt(Settings settings) {
+  const auto all = std::make_shared<const Settings>(std::move(settings));
   for (const std::unique_ptr<Lane>& lane : lanes_) {
-    lane->loop().post([&lane = *lane, options] { lane.adopt(options); });
+    lane->loop().post([&lane = *lane, all] { lane.adopt(all); });
   }
+  wake();
 }
 
 net::Task<> Dispatcher::poll() {

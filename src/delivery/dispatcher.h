@@ -39,8 +39,9 @@ class Dispatcher {
   void wake();
   /// An operator wants attempts now: wake(), and hosts that did not answer a moment ago are asked again.
   void try_now();
-  /// Other options from now on: those that are Reload::Live. Any thread.
-  void adopt(const Options& options);
+  /// Another configuration from now on; max_active stays as it was. What is being sent is finished as it began, all
+  /// else goes by the new one. Any thread.
+  void adopt(Settings settings);
   /// Takes no more mail, finishes the transactions in progress, hands back the rest. Await it on any of the
   /// loops. What is not finished at `deadline` is cut off, and will be tried again.
   [[nodiscard]] net::Task<> stop(net::Loop& loop, SteadyTime deadline);
@@ -57,7 +58,7 @@ class Dispatcher {
   [[nodiscard]] std::size_t backlog_limit() const;
   [[nodiscard]] std::size_t sessions() const;
 
-  Settings settings_;
+  const std::size_t max_active_;
   Services services_;
   Shared shared_;
   std::vector<std::unique_ptr<Lane>> lanes_;

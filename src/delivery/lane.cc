@@ -21,6 +21,8 @@ constexpr std::uint64_t kSmall = 64 * 1024;
 /// A report that could not be queued is tried again after this.
 constexpr std::chrono::minutes kReportAgain{5};
 constexpr std::chrono::seconds kSettleAgain{1};
+/// How often it is seen whether what an old configuration began is over.
+constexpr std::chrono::seconds kLookForOld{1};
 
 /// Some recipients of a message that go the same way.
 struct Group {
@@ -90,40 +92,84 @@ void return_what_was_asked(ActiveMessage& message) {
 
 }  // namespace
 
-Lane::Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services,
-           Shared& shared, std::function<void(AccountId)> on_concluded)
-    : settings_(settings),
-      options_(settings.options),
+/// All that one configuration decides. Its sites borrow from it: it ends when they are idle.
+struct Lane::Ways {
+  Ways(std::shared_ptr<const Settings> s, net::Loop& loop, dns::Resolver& resolver, const Services& services)
+      : settings(std::move(s)),
+        dead_hosts(settings->options.dead_host_memory),
+        tls(loop, resolver, settings->map, services.mta_sts, services.tls_sessions != nullptr),
+        next_hops(settings->map, resolver, services.clock, tls) {
+    if (settings->options.mode == Mode::Sandbox) sandbox.emplace(settings->sandbox_directory);
+  }
+  [[nodiscard]] bool over() const {
+    return borrowers == 0 &&
+           std::ranges::all_of(sites, [](const auto& entry) { return entry.second->idle(); });
+  }
+
+  const std::shared_ptr<const Settings> settings;
+  DeadHosts dead_hosts;
+  TlsPolicies tls;
+  NextHops next_hops;
+  std::optional<SiteContext> context;
+  std::optional<Sandbox> sandbox;
+  std::unordered_map<std::string, std::unique_ptr<Site>> sites;
+  std::size_t borrowers = 0;  // coroutines that are going to give mail to a site
+  bool old = false;
+};
+
+Lane::Lane(net::Loop& loop, dns::Resolver& resolver, std::shared_ptr<const Settings> settings,
+           Services services, Shared& shared, std::function<void(AccountId)> on_concluded)
+    : loop_(loop),
+      resolver_(resolver),
       services_(std::move(services)),
       shared_(shared),
       on_concluded_(std::move(on_concluded)),
       rng_(std::random_device{}()),
-      dead_hosts_(settings.options.dead_host_memory),
-      tls_(loop, resolver, settings.map, services_.mta_sts, services_.tls_sessions != nullptr),
-      next_hops_(settings.map, resolver, services_.clock, tls_),
-      context_{.loop = loop,
-               .resolver = resolver,
-               .options = options_,
-               .identity = settings.map.identity,
-               .clock = services_.clock,
-               .metrics = services_.metrics,
-               .dead_hosts = dead_hosts_,
-               .rng = rng_,
-               .tls = tls_,
-               .tls_sessions = services_.tls_sessions,
-               .sessions = sessions_,
-               .free_room =
-                   [this] {
-                     const auto room = static_cast<double>(settings_.options.max_active);
-                     return std::max(0.0, 1.0 - static_cast<double>(shared_.shares.all()) / room);
-                   },
-               .open_content = [this](ActiveMessage& message) { return open_content(message); },
-               .withdrawn = [this](QueueId id) { return services_.queue.withdrawn(id); },
-               .finished =
-                   [this](const Job& job, std::vector<std::optional<Attempt>> attempts) {
-                     finished(job, std::move(attempts));
-                   }} {
-  if (settings.options.mode == Mode::Sandbox) sandbox_.emplace(settings.sandbox_directory);
+      ways_(make_ways(std::move(settings))) {}
+
+std::shared_ptr<Lane::Ways> Lane::make_ways(std::shared_ptr<const Settings> settings) {
+  auto ways = std::make_shared<Ways>(std::move(settings), loop_, resolver_, services_);
+  const double room = ways->settings->options.max_active;
+  ways->context.emplace(SiteContext{
+      .loop = loop_,
+      .resolver = resolver_,
+      .options = ways->settings->options,
+      .identity = ways->settings->map.identity,
+      .clock = services_.clock,
+      .metrics = services_.metrics,
+      .dead_hosts = ways->dead_hosts,
+      .rng = rng_,
+      .tls = ways->tls,
+      .tls_sessions = services_.tls_sessions,
+      .sessions = sessions_,
+      .free_room = [this,
+                    room] { return std::max(0.0, 1.0 - static_cast<double>(shared_.shares.all()) / room); },
+      .open_content = [this](ActiveMessage& message) { return open_content(message); },
+      .withdrawn = [this](QueueId id) { return services_.queue.withdrawn(id); },
+      .finished = [this](
+                      const Job& job,
+                      std::vector<std::optional<Attempt>> attempts) { finished(job, std::move(attempts)); }});
+  return ways;
+}
+
+const Settings& Lane::settings() const { return *ways_->settings; }
+
+void Lane::adopt(std::shared_ptr<const Settings> settings) {
+  if (stopping_) return;
+  ways_->old = true;
+  // May conclude messages at once; they are due again, and come back by the new ways.
+  const std::shared_ptr<Ways> before = std::exchange(ways_, make_ways(std::move(settings)));
+  for (const auto& [name, site] : before->sites) site->stop();
+  old_ways_.push_back(before);
+  if (!std::exchange(forgetting_, true)) loop_.spawn(forget_old_ways());
+}
+
+net::Task<> Lane::forget_old_ways() {
+  while (!old_ways_.empty() && !stopping_) {
+    co_await loop_.sleep_until(services_.clock.steady_now() + kLookForOld);
+    std::erase_if(old_ways_, [](const std::shared_ptr<Ways>& ways) { return ways->over(); });
+  }
+  forgetting_ = false;
 }
 
 Lane::~Lane() = default;
@@ -146,7 +192,7 @@ void Lane::deliver(queue::Lease lease, std::shared_ptr<const std::string> conten
     message->wish = tls_wish(message->lease.envelope, *message->content);
     start(message);
   } else {
-    context_.loop.spawn(prepare(std::move(message)));
+    loop_.spawn(prepare(std::move(message)));
   }
 }
 
@@ -166,17 +212,17 @@ net::Task<> Lane::prepare(std::shared_ptr<ActiveMessage> message) {
 net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
   const queue::Lease& lease = message.lease;
   if (lease.size <= kSmall) {
-    POSTERN_CO_TRY(std::string content, co_await services_.queue.read(context_.loop, lease.id, 0));
+    POSTERN_CO_TRY(std::string content, co_await services_.queue.read(loop_, lease.id, 0));
     message.content = std::make_shared<const std::string>(std::move(content));
     message.wish = tls_wish(lease.envelope, *message.content);
     co_return Result<>{};  // signed when its turn comes
   }
-  POSTERN_CO_TRY(const std::string beginning, co_await services_.queue.read(context_.loop, lease.id, 0));
+  POSTERN_CO_TRY(const std::string beginning, co_await services_.queue.read(loop_, lease.id, 0));
   message.wish = tls_wish(lease.envelope, beginning);
   if (!wants_signature(message)) co_return Result<>{};
   MessageDigest digest;
   for (std::uint32_t number = 0;; ++number) {
-    POSTERN_CO_TRY(const std::string piece, co_await services_.queue.read(context_.loop, lease.id, number));
+    POSTERN_CO_TRY(const std::string piece, co_await services_.queue.read(loop_, lease.id, number));
     if (piece.empty()) break;
     digest.update(piece);
   }
@@ -185,21 +231,21 @@ net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
 }
 
 void Lane::start(const std::shared_ptr<ActiveMessage>& message) {
-  std::vector<Group> groups = groups_of(message, settings_);
-  if (groups.empty()) return context_.loop.spawn(conclude(message));
+  std::vector<Group> groups = groups_of(message, settings());
+  if (groups.empty()) return loop_.spawn(conclude(message));
   message->open_jobs = groups.size();  // before the first is given away: it may come back at once
   for (Group& group : groups) dispatch(*group.choice, group.domain, std::move(group.job));
 }
 
 void Lane::dispatch(const RouteChoice& choice, const std::string& domain, Job job) {
-  if (sandbox_) return context_.loop.spawn(capture(std::move(job)));
+  if (ways_->sandbox) return loop_.spawn(capture(ways_, std::move(job)));
   if (choice.action == RouteAction::Discard || choice.action == RouteAction::Hold) {
     return refuse_to_send(choice.action, choice, job);
   }
-  if (const std::shared_ptr<const NextHop> hop = next_hops_.known(choice, domain, job.message->wish)) {
-    site(hop).add(std::move(job));
+  if (const std::shared_ptr<const NextHop> hop = ways_->next_hops.known(choice, domain, job.message->wish)) {
+    site(*ways_, hop).add(std::move(job));
   } else {
-    context_.loop.spawn(find_site(choice, domain, std::move(job)));
+    loop_.spawn(find_site(ways_, choice, domain, std::move(job)));
   }
 }
 
@@ -211,37 +257,40 @@ void Lane::refuse_to_send(RouteAction action, const RouteChoice& choice, const J
   finished(job, same_for_all(job, outcome));
 }
 
-net::Task<> Lane::find_site(const RouteChoice& choice, std::string domain, Job job) {
+net::Task<> Lane::find_site(std::shared_ptr<Ways> ways, const RouteChoice& choice, std::string domain,
+                            Job job) {
   const TlsWish wish = job.message->wish;
-  const std::shared_ptr<const NextHop> hop = co_await next_hops_.find(choice, domain, wish);
+  ++ways->borrowers;
+  const std::shared_ptr<const NextHop> hop = co_await ways->next_hops.find(choice, domain, wish);
+  --ways->borrowers;
   if (hop->exists()) {
     shared_.site_names->learn(domain, hop->budget);
-    site(hop).add(std::move(job));
+    site(*ways, hop).add(std::move(job));
   } else {
     finished(job, same_for_all(job, hop->hosts.failure));
   }
 }
 
-Site& Lane::site(const std::shared_ptr<const NextHop>& hop) {
-  if (const auto known = sites_.find(hop->site); known != sites_.end()) return *known->second;
-  if (sites_.size() >= kMaxSites)
-    std::erase_if(sites_, [](const auto& entry) { return entry.second->idle(); });
+Site& Lane::site(Ways& ways, const std::shared_ptr<const NextHop>& hop) {
+  if (const auto known = ways.sites.find(hop->site); known != ways.sites.end()) return *known->second;
+  if (ways.sites.size() >= kMaxSites)
+    std::erase_if(ways.sites, [](const auto& entry) { return entry.second->idle(); });
   const Courtesy& courtesy = *hop->courtesy;
   const Pace::Settings pace{
       .first_connections = hop->relay != nullptr ? courtesy.max_connections : kFirstConnections,
       .max_connections = courtesy.max_connections,
       .rate = courtesy.rate,
-      .first_pause = settings_.options.dead_host_memory};
-  auto made = std::make_unique<Site>(context_, hop,
+      .first_pause = ways.settings->options.dead_host_memory};
+  auto made = std::make_unique<Site>(*ways.context, hop,
                                      shared_.paces.of(hop->budget, pace, services_.clock.steady_now()));
-  if (stopping_) made->stop();
-  return *sites_.emplace(hop->site, std::move(made)).first->second;
+  if (stopping_ || ways.old) made->stop();
+  return *ways.sites.emplace(hop->site, std::move(made)).first->second;
 }
 
 // ---- content
 
 bool Lane::wants_signature(const ActiveMessage& message) const {
-  return settings_.options.sign == Signing::Domain && message.signature.empty() &&
+  return settings().options.sign == Signing::Domain && message.signature.empty() &&
          !message.lease.signing_domain.empty();
 }
 
@@ -256,8 +305,7 @@ net::Task<Result<std::unique_ptr<Content>>> Lane::open_content(ActiveMessage& me
   const queue::Lease& lease = message.lease;
   std::unique_ptr<Content> content;
   if (!message.content) {
-    content = std::make_unique<QueueContent>(services_.queue, context_.loop, lease.id, lease.size,
-                                             message.signature);
+    content = std::make_unique<QueueContent>(services_.queue, loop_, lease.id, lease.size, message.signature);
     co_return content;
   }
   if (wants_signature(message)) {
@@ -270,14 +318,16 @@ net::Task<Result<std::unique_ptr<Content>>> Lane::open_content(ActiveMessage& me
   co_return content;
 }
 
-net::Task<> Lane::capture(Job job) {
-  Result<> captured = co_await capture_content(job);
+net::Task<> Lane::capture(std::shared_ptr<Ways> ways, Job job) {
+  ++ways->borrowers;
+  Result<> captured = co_await capture_content(*ways->sandbox, job);
+  --ways->borrowers;
   const Outcome outcome = captured ? local_outcome(Decision::Done, "2.0.0", "kept in the sandbox")
                                    : local_outcome(Decision::Retry, "4.3.0", captured.error().detail);
   finished(job, same_for_all(job, outcome));
 }
 
-net::Task<Result<>> Lane::capture_content(const Job& job) {
+net::Task<Result<>> Lane::capture_content(Sandbox& sandbox, const Job& job) {
   const queue::Lease& lease = job.message->lease;
   POSTERN_CO_TRY(const std::unique_ptr<Content> content, co_await open_content(*job.message));
   std::string whole;
@@ -293,7 +343,7 @@ net::Task<Result<>> Lane::capture_content(const Job& job) {
                      .size = whole.size()};
   for (const std::uint32_t r : job.recipients)
     entry.recipients.push_back(lease.envelope.recipients[r].address);
-  co_return sandbox_->capture(entry, whole);
+  co_return sandbox.capture(entry, whole);
 }
 
 // ---- from attempts to the queue
@@ -303,14 +353,14 @@ void Lane::finished(const Job& job, std::vector<std::optional<Attempt>> attempts
   for (std::size_t i = 0; i < job.recipients.size(); ++i) {
     message.attempts[job.recipients[i]] = std::move(attempts[i]);
   }
-  if (--message.open_jobs == 0) context_.loop.spawn(conclude(job.message));
+  if (--message.open_jobs == 0) loop_.spawn(conclude(job.message));
 }
 
 net::Task<> Lane::conclude(std::shared_ptr<ActiveMessage> message) {
   const TimePoint now = services_.clock.now();
-  std::vector<Conclusion> conclusions = conclude_attempts(*message, now, options_, rng_);
+  std::vector<Conclusion> conclusions = conclude_attempts(*message, now, settings().options, rng_);
   std::vector<Report> due =
-      reports_due(*message, conclusions, now, options_, settings_.map.identity.hostname);
+      reports_due(*message, conclusions, now, settings().options, settings().map.identity.hostname);
   for (Report& each : due) {
     const News news = each.news;
     // Durable before the failure is settled, so that no crash can lose it.
@@ -332,10 +382,10 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
     report.what = Return::Headers;  // a large message comes back as its header (RFC 3461 §4.3 allows it)
   std::string beginning;
   if (!message.content) {
-    POSTERN_CO_TRY(beginning, co_await services_.queue.read(context_.loop, lease.id, 0));
+    POSTERN_CO_TRY(beginning, co_await services_.queue.read(loop_, lease.id, 0));
   }
   const QueueId unique{make_id(report.now.time_since_epoch().count())};
-  report.message_id = mail::make_message_id(unique, settings_.map.identity.hostname);
+  report.message_id = mail::make_message_id(unique, settings().map.identity.hostname);
   std::string content = build_report(report, message.content ? *message.content : beginning);
   smtp::MailParams params;
   params.smtputf8 = smtp::has_eight_bit(report.sender);
@@ -343,8 +393,8 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
   params.handling.require_tls = handling.require_tls;  // RFC 8689 §5
   params.handling.priority = handling.priority;        // RFC 6710 §4.6
   std::string recipient = report.sender;
-  Result<> queued = co_await services_.enqueue_report(context_.loop, std::move(recipient), std::move(content),
-                                                      std::move(params));
+  Result<> queued =
+      co_await services_.enqueue_report(loop_, std::move(recipient), std::move(content), std::move(params));
   if (!queued) co_return queued;
   services_.metrics.report_sent();
   services_.history.record({.time = report.now,
@@ -363,14 +413,14 @@ net::Task<> Lane::settle(const ActiveMessage& message, const std::vector<Conclus
   for (const Conclusion& conclusion : conclusions) outcomes.push_back(conclusion.outcome);
   const std::string signature = message.signature_is_new ? message.signature : std::string();
   while (true) {
-    Result<> settled = co_await services_.queue.settle(context_.loop, message.lease, outcomes, signature);
+    Result<> settled = co_await services_.queue.settle(loop_, message.lease, outcomes, signature);
     if (settled) co_return;
     // Nothing is lost while we wait: unsettled recipients are tried again after a restart.
     log::Event(log::Level::Warning, "delivery.settle_failed")
         .with("queue_id", message.lease.id)
         .with("reason", settled.error().detail);
     if (stopping_ || settled.error().code != Errc::Unavailable) co_return;
-    co_await context_.loop.sleep_until(services_.clock.steady_now() + kSettleAgain);
+    co_await loop_.sleep_until(services_.clock.steady_now() + kSettleAgain);
   }
 }
 
@@ -412,16 +462,19 @@ void Lane::record(const ActiveMessage& message, const std::vector<Conclusion>& c
 
 void Lane::stop() {
   stopping_ = true;
-  for (const auto& [destination, site] : sites_) site->stop();
+  for (const auto& [destination, site] : ways_->sites) site->stop();
 }
 
 void Lane::forget_failures() {
-  dead_hosts_.clear();
-  next_hops_.forget();
+  ways_->dead_hosts.clear();
+  ways_->next_hops.forget();
 }
 
 void Lane::cancel() {
-  for (const auto& [destination, site] : sites_) site->cancel();
+  for (const auto& [destination, site] : ways_->sites) site->cancel();
+  for (const std::shared_ptr<Ways>& ways : old_ways_) {
+    for (const auto& [destination, site] : ways->sites) site->cancel();
+  }
 }
 
 }  // namespace postern::delivery

@@ -52,7 +52,7 @@ struct Services {
   tlspolicy::SessionLog* tls_sessions = nullptr;   ///< nullptr: without reports to domains
 };
 
-/// What is fixed while the server runs.
+/// What a configuration says about delivery. Immutable; a reload brings another.
 struct Settings {
   Options options;
   Map map;
@@ -72,6 +72,9 @@ struct Shared {
 /// failures are reported to the sender, then everything is settled in the queue, then history and log get
 /// their lines.
 ///
+/// What a configuration decides (map, sites, look-ups) is in its Ways. A reload begins other ones: what is being sent by
+/// the old ones is finished, what waited there goes back to the queue and comes again by the new ones.
+///
 /// Threads  its loop only, except sessions().
 /// Durable  a report is in the queue before the failure it reports is settled: a crash in between repeats the
 ///          report and never loses it.
@@ -80,8 +83,8 @@ struct Shared {
 class Lane {
  public:
   /// `on_concluded` is called once for each message given to deliver(), with its account.
-  Lane(net::Loop& loop, dns::Resolver& resolver, const Settings& settings, Services services, Shared& shared,
-       std::function<void(AccountId)> on_concluded);
+  Lane(net::Loop& loop, dns::Resolver& resolver, std::shared_ptr<const Settings> settings, Services services,
+       Shared& shared, std::function<void(AccountId)> on_concluded);
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
@@ -92,29 +95,33 @@ class Lane {
   void stop();
   /// Ends transactions in progress as lost connections.
   void cancel();
-  /// Other options from now on: those that are Reload::Live.
-  void adopt(const Options& options) { options_ = options; }
+  /// Another configuration from now on.
+  void adopt(std::shared_ptr<const Settings> settings);
   /// Hosts and destinations that failed a moment ago are tried again.
   void forget_failures();
 
-  [[nodiscard]] net::Loop& loop() const { return context_.loop; }
+  [[nodiscard]] net::Loop& loop() const { return loop_; }
   /// Sessions with next hops that have not ended. Any thread.
   [[nodiscard]] std::size_t sessions() const { return sessions_.load(); }
 
  private:
+  struct Ways;
+  [[nodiscard]] std::shared_ptr<Ways> make_ways(std::shared_ptr<const Settings> settings);
+  net::Task<> forget_old_ways();
+
   net::Task<> prepare(std::shared_ptr<ActiveMessage> message);
   net::Task<Result<>> load_and_sign(ActiveMessage& message);
   void start(const std::shared_ptr<ActiveMessage>& message);
   void dispatch(const RouteChoice& choice, const std::string& domain, Job job);
   void refuse_to_send(RouteAction action, const RouteChoice& choice, const Job& job);
-  net::Task<> find_site(const RouteChoice& choice, std::string domain, Job job);
-  Site& site(const std::shared_ptr<const NextHop>& hop);
+  net::Task<> find_site(std::shared_ptr<Ways> ways, const RouteChoice& choice, std::string domain, Job job);
+  Site& site(Ways& ways, const std::shared_ptr<const NextHop>& hop);
   [[nodiscard]] bool wants_signature(const ActiveMessage& message) const;
   Result<> sign(ActiveMessage& message, std::string_view header, const std::string& body);
   net::Task<Result<std::unique_ptr<Content>>> open_content(ActiveMessage& message);
 
-  net::Task<> capture(Job job);
-  net::Task<Result<>> capture_content(const Job& job);
+  net::Task<> capture(std::shared_ptr<Ways> ways, Job job);
+  net::Task<Result<>> capture_content(Sandbox& sandbox, const Job& job);
 
   void finished(const Job& job, std::vector<std::optional<Attempt>> attempts);
   net::Task<> conclude(std::shared_ptr<ActiveMessage> message);
@@ -122,19 +129,19 @@ class Lane {
   net::Task<> settle(const ActiveMessage& message, const std::vector<Conclusion>& conclusions);
   void record(const ActiveMessage& message, const std::vector<Conclusion>& conclusions);
 
-  const Settings& settings_;
-  Options options_;  // our own, so that a reload can change it: read value by value, never across a wait
+  /// In use now. Who waits keeps his own pointer: it is another one afterwards.
+  [[nodiscard]] const Settings& settings() const;
+
+  net::Loop& loop_;
+  dns::Resolver& resolver_;
   Services services_;
   Shared& shared_;
   std::function<void(AccountId)> on_concluded_;
   Rng rng_;
-  DeadHosts dead_hosts_;
   std::atomic<std::size_t> sessions_{0};
-  TlsPolicies tls_;
-  NextHops next_hops_;
-  SiteContext context_;
-  std::optional<Sandbox> sandbox_;
-  std::unordered_map<std::string, std::unique_ptr<Site>> sites_;
+  std::shared_ptr<Ways> ways_;
+  std::vector<std::shared_ptr<Ways>> old_ways_;  // with transactions that are not over
+  bool forgetting_ = false;
   bool stopping_ = false;
 };
 

@@ -25,6 +25,18 @@ Pace::Pace(const Settings& settings)
       limit_(std::min(settings.first_connections, settings.max_connections)),
       tokens_(settings.rate.messages) {}
 
+void Pace::adopt(const Settings& settings) {
+  const std::lock_guard lock(mutex_);
+  if (settings.rate != settings_.rate) {
+    // Without a rate before, or in another window: as if nothing had been sent.
+    const bool same_window = settings.rate.window == settings_.rate.window && settings_.rate.messages != 0;
+    tokens_ = same_window ? std::min<double>(tokens_, settings.rate.messages) : settings.rate.messages;
+    tokens_at_ = same_window ? tokens_at_ : SteadyTime{};
+  }
+  settings_ = settings;
+  limit_ = std::min<double>(limit_, settings.max_connections);
+}
+
 std::optional<Pace::Pause> Pace::paused(SteadyTime now) const {
   const std::lock_guard lock(mutex_);
   if (now >= pause_.until) return std::nullopt;
@@ -161,7 +173,10 @@ bool Pace::forgettable(SteadyTime now) const {
 
 std::shared_ptr<Pace> Paces::of(const std::string& budget, const Pace::Settings& settings, SteadyTime now) {
   const std::lock_guard lock(mutex_);
-  if (const auto known = paces_.find(budget); known != paces_.end()) return known->second;
+  if (const auto known = paces_.find(budget); known != paces_.end()) {
+    known->second->adopt(settings);
+    return known->second;
+  }
   if (paces_.size() >= kMax) {
     std::erase_if(paces_, [now](const auto& entry) {
       return entry.second.use_count() == 1 && entry.second->forgettable(now);

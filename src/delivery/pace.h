@@ -36,6 +36,8 @@ class Pace {
     std::chrono::milliseconds first_pause{30'000};
   };
   explicit Pace(const Settings& settings);
+  /// Other settings from now on; what was learnt stays.
+  void adopt(const Settings& settings);
 
   /// Until when nothing is sent, and why.
   struct Pause {
@@ -81,8 +83,8 @@ class Pace {
   void pause(const Attempt& why, SteadyTime now, Rng& rng);
   SteadyTime refill(SteadyTime now);
 
-  const Settings settings_;
   mutable std::mutex mutex_;
+  Settings settings_;
   double limit_;
   bool careful_ = false;  // something went wrong: grow by one per round
   std::uint32_t connections_ = 0;
@@ -100,7 +102,7 @@ class Pace {
 class Paces {
  public:
   static constexpr std::size_t kMax = 50'000;
-  /// The one called `budget`, made with `settings` if there is none.
+  /// The one called `budget`, made if there is none; it goes by `settings` from now on.
   [[nodiscard]] std::shared_ptr<Pace> of(const std::string& budget, const Pace::Settings& settings,
                                          SteadyTime now);
   void resume_all();

@@ -38,16 +38,16 @@ struct Provider {
 
   static auto fields() {
     return std::tuple{
-        field("mx", &Provider::mx, Reload::Restart,
+        field("mx", &Provider::mx, Reload::Live,
               "Names of its mail hosts; \"*.example.net\" is everything below. All domains there share one "
               "budget."),
-        field("max_connections", &Provider::max_connections, 0, 1000, Reload::Restart,
+        field("max_connections", &Provider::max_connections, 0, 1000, Reload::Live,
               "Connections at once; 0: delivery.max_connections."),
-        field("max_messages_per_connection", &Provider::max_messages_per_connection, 0, 100'000,
-              Reload::Restart, "Messages over one connection; 0: delivery.max_messages_per_connection."),
-        field("rate", &Provider::rate, Reload::Restart,
+        field("max_messages_per_connection", &Provider::max_messages_per_connection, 0, 100'000, Reload::Live,
+              "Messages over one connection; 0: delivery.max_messages_per_connection."),
+        field("rate", &Provider::rate, Reload::Live,
               "Messages in a window of time, such as \"500/1m\"; empty: no limit."),
-        field("replies", &Provider::replies, Reload::Restart,
+        field("replies", &Provider::replies, Reload::Live,
               "What its replies mean: CODE [STATUS] [\"TEXT\"] -> slow|wait|fail|retry [TIME]; the first "
               "that fits."),
     };

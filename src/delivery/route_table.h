@@ -42,31 +42,30 @@ struct RouteRule {
 
   static auto fields() {
     return std::tuple{
-        field("name", &RouteRule::name, Reload::Restart,
-              "What trace and explain call it; empty: its number."),
-        field("to", &RouteRule::to, Reload::Restart,
+        field("name", &RouteRule::name, Reload::Live, "What trace and explain call it; empty: its number."),
+        field("to", &RouteRule::to, Reload::Live,
               "Recipient domains, \"*.example.net\" for everything below, or whole addresses; empty: all."),
-        field("from", &RouteRule::from, Reload::Restart,
+        field("from", &RouteRule::from, Reload::Live,
               "Sender domains or whole addresses, \"<>\" for reports; empty: all."),
-        field("action", &RouteRule::action, Reload::Restart,
+        field("action", &RouteRule::action, Reload::Live,
               "direct (MX), smarthost, discard (drop without a report) or hold (until an operator releases "
               "it)."),
-        field("smarthost", &RouteRule::smarthost, Reload::Restart,
+        field("smarthost", &RouteRule::smarthost, Reload::Live,
               "Which [smarthost.NAME] action = smarthost uses."),
-        field("tls", &RouteRule::tls, Reload::Restart,
+        field("tls", &RouteRule::tls, Reload::Live,
               "none, opportunistic, required or dane towards MX hosts, whatever the domain's TLSA records "
               "(but for dane) "
               "and MTA-STS policy say; empty: delivery.tls and what the domain asks for."),
-        field("source_addresses", &RouteRule::source_addresses, Reload::Restart,
+        field("source_addresses", &RouteRule::source_addresses, Reload::Live,
               "Our address to connect from: one IPv4, one IPv6 or both. What has none is not used."),
-        field("socks5", &RouteRule::socks5, Reload::Restart,
+        field("socks5", &RouteRule::socks5, Reload::Live,
               "ADDRESS:PORT of a SOCKS5 proxy to connect through (RFC 1928). Names are looked up here, the "
               "proxy "
               "gets addresses."),
-        field("socks5_user", &RouteRule::socks5_user, Reload::Restart,
+        field("socks5_user", &RouteRule::socks5_user, Reload::Live,
               "Name for the proxy (RFC 1929); empty: without authentication. It goes over the network in "
               "clear."),
-        field("socks5_password_file", &RouteRule::socks5_password_file, Reload::Restart,
+        field("socks5_password_file", &RouteRule::socks5_password_file, Reload::Live,
               "File whose first line is the password for the proxy."),
     };
   }

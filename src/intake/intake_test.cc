@@ -111,7 +111,7 @@ TEST_F(IntakeTest, Rfc5321Section72ForIsLeftOutForSeveralRecipients) {
 TEST_F(IntakeTest, DomainsWithoutAKeyAreAcceptedOnlyWhenTheNextHopSigns) {
   constexpr const char* kBare = "From: alice@bare.example\r\nSubject: hi\r\n\r\nOne line.\r\n";
   EXPECT_EQ(verdict(kBare), "no DKIM key for bare.example");
-  signing_ = Signing::NextHop;
+  options_.signing = Signing::NextHop;
   EXPECT_EQ(verdict(kBare), "accepted");
   EXPECT_EQ(verdict("From: eve@example.com\r\nSubject: hi\r\n\r\nOne line.\r\n"),
             "alice@example.org may not send as eve@example.com");

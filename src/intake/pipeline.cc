@@ -70,7 +70,7 @@ std::optional<Refusal> IncomingMessage::check_rights(const mail::Header& header)
   if (auto refusal = check_sender_rights(header)) return refusal;
   const Result<mail::Mailbox> author = accounts::normal(from->front());
   signing_domain_ = author ? author->domain : domain_of(from->front().text());  // RFC 8616 §4: A-labels
-  if (services_.signing == Signing::Ours && !services_.directory.domain(signing_domain_)) {
+  if (options_->signing == Signing::Ours && !services_.directory.domain(signing_domain_)) {
     return Refusal{Refusal::Why::NoSigningKey, "no DKIM key for " + signing_domain_};
   }
   return std::nullopt;

@@ -21,8 +21,14 @@
 
 namespace postern::intake {
 
+/// Who signs what leaves, by the delivery's policy.
+enum class Signing { Ours, NextHop };
+
 /// The table [intake].
 struct Options {
+  /// Whether mail leaves with a signature of ours, so that a domain without a key is refused. No row of the table: the
+  /// server sets it by [delivery] sign.
+  Signing signing = Signing::Ours;
   Bytes max_header{256 * 1024};
   std::uint32_t max_hops = 100;
   std::uint32_t max_mime_depth = 100;
@@ -58,9 +64,6 @@ struct Options {
   }
 };
 
-/// Who signs what leaves, by the delivery's policy.
-enum class Signing { Ours, NextHop };
-
 /// What intake works with. Borrowed.
 struct Services {
   const std::string& hostname;
@@ -70,8 +73,6 @@ struct Services {
   guard::Limits& limits;
   queue::Queue& queue;
   queue::History& history;
-  /// Whether mail leaves with a signature of ours, so that a domain without a key is refused.
-  Signing signing = Signing::Ours;
   guard::WatchBook* watch = nullptr;  ///< nullptr: stolen accounts are not looked for
 };
 

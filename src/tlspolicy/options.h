@@ -21,7 +21,7 @@ struct Options {
   static auto fields() {
     return std::tuple{
         field(
-            "dane", &Options::dane, Reload::Restart,
+            "dane", &Options::dane, Reload::Live,
             "Where DNSSEC vouches for TLSA records of an MX host, only what they name gets mail (RFC 7672). "
             "Needs dns.dnssec."),
         field("mta_sts", &Options::mta_sts, Reload::Restart,

@@ -6,6 +6,7 @@ import smtplib
 import urllib.request
 
 from conftest import ADDRESS, PASSWORD, eventually, make_certificate, openssl
+from scripted_hop import Hop, hop  # noqa: F401  (a fixture)
 
 
 def edit(server, old, new):
@@ -106,3 +107,92 @@ def test_other_certificate_files_are_live(postern):
         with context.wrap_socket(plain) as secured:
             served = secured.getpeercert(binary_form=True)
     assert served == openssl("x509", "-in", other / "certificate.pem", "-outform", "DER")
+
+
+def relay(port, name="hop", more=""):
+    return f'[delivery]\nmode = "smarthost"\nsmarthost = "{name}"\n[smarthost.{name}]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n{more}'
+
+
+def send(server, *recipients):
+    with smtplib.SMTP("127.0.0.1", server.submission, timeout=20) as client:
+        client.starttls()
+        client.login(ADDRESS, PASSWORD)
+        client.sendmail(ADDRESS, list(recipients), f"From: {ADDRESS}\r\nSubject: one\r\n\r\nhello\r\n")
+
+
+def taken_by(hop):
+    return [line for _sender, recipients, _body in hop.mails for line in recipients]
+
+
+def rewrite_delivery(server, text):
+    """Everything from [delivery] on is replaced."""
+    kept = server.config.read_text().split("[delivery]")[0]
+    server.config.write_text(kept + text)
+
+
+def test_where_mail_goes_is_live_for_new_attempts(make_postern, hop):
+    other = Hop()
+    server = make_postern('[delivery]\nmode = "sandbox"\n')
+    send(server, "first@example.net")
+    eventually(lambda: server.cli_json("sandbox", "ls"), "a message in the sandbox")
+
+    rewrite_delivery(server, relay(hop.server_address[1]))
+    assert set(server.cli_json("config", "check")["takes_effect_on_reload"]) >= {"delivery.mode", "smarthost.hop.host"}
+    reload(server)
+    assert not events(server, "server.restart_needed")
+    send(server, "second@example.net")
+    eventually(lambda: taken_by(hop) == [b"RCPT TO:<second@example.net>\r\n"], "the relay to get the second")
+
+    # Mail that waits for a relay that says no goes by the new configuration when it is tried again.
+    hop.rcpt_reply = lambda _line: b"451 4.2.0 later"
+    send(server, "third@example.net")
+    eventually(lambda: [m for m in server.cli_json("queue", "ls") if m["recipients"][0]["attempts"]], "a first attempt")
+    rewrite_delivery(server, relay(other.server_address[1], "other"))
+    reload(server)
+    server.cli("queue", "retry", "--all")
+    eventually(lambda: taken_by(other) == [b"RCPT TO:<third@example.net>\r\n"], "the other relay to get the third")
+
+    # Routes too, among them one that holds.
+    rewrite_delivery(server, relay(other.server_address[1], "other", '[[route]]\nname = "stop"\nto = ["held.example"]\naction = "hold"\n'))
+    reload(server)
+    send(server, "x@held.example", "fourth@example.net")
+    eventually(lambda: len(taken_by(other)) == 2, "the fourth")
+    eventually(lambda: metric(server, "postern_queue_held_recipients") == 1, "the held recipient to be counted")
+    other.shutdown()
+    other.server_close()
+
+
+def test_a_reload_in_the_middle_of_a_transaction_lets_it_finish(make_postern, hop):
+    import threading
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(_line):
+        began.set()
+        may_end.wait(20)
+        return b"250 2.1.5 ok"
+
+    hop.rcpt_reply = slow
+    server = make_postern(relay(hop.server_address[1]))
+    send(server, "slow@example.net")
+    assert began.wait(20)
+    rewrite_delivery(server, '[delivery]\nmode = "sandbox"\n')
+    reload(server)
+    send(server, "after@example.net")
+    eventually(lambda: server.cli_json("sandbox", "ls"), "the new configuration's mail in the sandbox")
+    may_end.set()
+    eventually(lambda: taken_by(hop) == [b"RCPT TO:<slow@example.net>\r\n"], "the transaction to finish")
+    eventually(lambda: server.cli_json("queue", "ls") == [], "the queue to become empty")
+    assert len(server.cli_json("sandbox", "ls")) == 1, "nothing was sent twice"
+
+
+def test_relays_that_cannot_be_used_change_nothing(make_postern, hop):
+    server = make_postern(relay(hop.server_address[1]))
+    for text, why in [
+            (relay(9, "hop", 'user = "u"\npassword_file = "/nonexistent"\n').replace('"none"', '"required"'), "/nonexistent"),
+            (relay(9).replace('smarthost = "hop"', 'smarthost = "hup"'), '[smarthost.hup]'),
+            (relay(9, "hop", '[[route]]\nname = "x"\nto = ["x.example"]\naction = "smarthost"\nsmarthost = "y"\n'), '[smarthost.y]'),
+            (relay(9, "hop", 'rate = "many"\n'), "rate")]:
+        rewrite_delivery(server, text)
+        assert why in reload(server, "server.reload_refused")["why"], why
+    send(server, "still@example.net")
+    eventually(lambda: taken_by(hop), "the old relay to get it")

@@ -110,7 +110,7 @@ net::Task<> IntakeTest::do_read(Outcome& out) {
 net::Task<> IntakeTest::do_submit(std::string_view message, std::size_t cut, Outcome& out) {
   queue::Queue& queue = use_queue_ != nullptr ? *use_queue_ : static_cast<queue::Queue&>(*queue_);
   const Live<Options> options(options_);
-  const Services services{hostname_, options, clock_, *directory_, *limits_, queue, *history_, signing_};
+  const Services services{hostname_, options, clock_, *directory_, *limits_, queue, *history_};
   IncomingMessage incoming(loop_, services, facts_);
   out.id = incoming.id();
   co_await incoming.feed("");  // what a dot decoder gives when it has to wait for more

@@ -46,7 +46,6 @@ class IntakeTest : public ::testing::Test {
   std::string path_;
   std::string hostname_ = "mail.example.org";
   Options options_;
-  Signing signing_ = Signing::Ours;
   std::unique_ptr<accounts::Directory> directory_;
   std::unique_ptr<guard::Limits> limits_;
   std::unique_ptr<queue::SqliteQueue> queue_;
