@@ -115,6 +115,7 @@ Result<accounts::Account> Logins::verify_certificate(const sasl::CertificateClai
 
 void Logins::write_log(const char* event, const Client& client, const std::string& name,
                        const std::string& why) {
+  if (!log_budget_.take(client.ip)) return;
   log::Event line(log::Level::Info, event);
   line.with("session_id", client.session)
       .with("client", client.ip.text())

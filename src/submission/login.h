@@ -7,6 +7,7 @@
 #include "net/stream.h"
 #include "oauth/token_verifier.h"
 #include "sasl/mechanism.h"
+#include "submission/log_budget.h"
 
 #include <string>
 #include <variant>
@@ -19,9 +20,9 @@ namespace postern::submission {
 class Logins {
  public:
   /// `tokens` may be nullptr: then there is no OAuth; `watch` too: nobody looks for stolen accounts.
-  Logins(accounts::Directory& directory, guard::Lockout& lockout, oauth::TokenVerifier* tokens,
-         guard::WatchBook* watch = nullptr)
-      : directory_(directory), lockout_(lockout), tokens_(tokens), watch_(watch) {}
+  Logins(accounts::Directory& directory, guard::Lockout& lockout, LogBudget& log_budget,
+         oauth::TokenVerifier* tokens, guard::WatchBook* watch = nullptr)
+      : directory_(directory), lockout_(lockout), log_budget_(log_budget), tokens_(tokens), watch_(watch) {}
 
   struct Client {
     net::IpAddress ip;
@@ -46,11 +47,12 @@ class Logins {
   [[nodiscard]] Result<accounts::Account> verify_certificate(const sasl::CertificateClaim& claim,
                                                              const std::vector<std::string>& certified);
   void log_success(const Client& client, const sasl::Claim& claim, const accounts::Account& account);
-  static void write_log(const char* event, const Client& client, const std::string& name,
-                        const std::string& why);
+  /// What went wrong, within what one network may make us log (RFC 6409 §5.2).
+  void write_log(const char* event, const Client& client, const std::string& name, const std::string& why);
 
   accounts::Directory& directory_;
   guard::Lockout& lockout_;
+  LogBudget& log_budget_;
   oauth::TokenVerifier* const tokens_;
   guard::WatchBook* const watch_;
 };

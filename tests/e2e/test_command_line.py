@@ -64,3 +64,9 @@ def test_the_page_of_metrics_is_up_to_date():
                           timeout=4 * PATIENCE)
     assert page.returncode == 0, page.stderr
     assert page.stdout == (ROOT / "docs/generated/metrics.md").read_text(), "run ./dev docs"
+
+
+def test_the_page_of_replies_is_what_the_source_says():
+    page = subprocess.run([sys.executable, ROOT / "tools/replies_page.py"], text=True, capture_output=True, check=True)
+    assert page.stdout == (ROOT / "docs/generated/replies.md").read_text(), "run ./dev docs"
+    assert page.stdout.count("\n| ") > 60, "every reply has a row"
