@@ -21,7 +21,9 @@ done
 install -D -m 0644 packaging/systemd/postern.sysusers "$root/usr/lib/sysusers.d/postern.conf"
 install -D -m 0644 packaging/systemd/postern.tmpfiles "$root/usr/lib/tmpfiles.d/postern.conf"
 install -D -m 0644 config/postern.toml "$root/usr/share/doc/postern/examples/postern.toml"
-install -D -m 0644 -t "$root/usr/share/doc/postern" README.md docs/operations.md docs/generated/options.md docs/generated/metrics.md
+install -D -m 0644 -t "$root/usr/share/doc/postern" README.md docs/operations.md docs/generated/options.md docs/generated/metrics.md \
+  docs/generated/replies.md
+install -D -m 0644 packaging/ufw/postern "$root/etc/ufw/applications.d/postern"
 for shell in bash fish; do
   place=usr/share/bash-completion/completions/postern
   [ $shell = bash ] || place=usr/share/fish/vendor_completions.d/postern.fish
@@ -35,6 +37,7 @@ printf 'Source: postern\nPackage: postern\nArchitecture: any\n' >"$stage/debian/
 depends=$(cd "$stage" && dpkg-shlibdeps -O -e "$root/usr/bin/postern" 2>/dev/null | sed 's/^shlibs:Depends=//')
 
 mkdir "$root/DEBIAN"
+echo /etc/ufw/applications.d/postern >"$root/DEBIAN/conffiles"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: postern
 Version: $version
@@ -74,7 +77,13 @@ if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
   systemctl disable --now postern.service postern-submission.socket postern-submissions.socket
 fi
 PRERM
-chmod 0755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm"
+# Mail and accounts stay, also when the package is purged: who wants them gone removes /var/lib/postern.
+cat >"$root/DEBIAN/postrm" <<'POSTRM'
+#!/bin/sh
+set -e
+[ ! -d /run/systemd/system ] || systemctl daemon-reload
+POSTRM
+chmod 0755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm" "$root/DEBIAN/postrm"
 find "$root" -type d -exec chmod 0755 {} +
 mkdir -p build
 dpkg-deb --root-owner-group --build "$root" "build/postern_${version}_${arch}.deb"
