@@ -32,7 +32,8 @@ TEST_F(AppPasswordTest, LogsInItsAccountOnlyAndEndsAtOnce) {
   ASSERT_TRUE(account);
   EXPECT_EQ(account->address, "alice@example.org");
   EXPECT_NE(account->app_password, 0);
-  EXPECT_EQ(account->budget, account->id) << "without a class of its own it is the person's mail";
+  EXPECT_FALSE(directory_->limit_facts(*account).apart)
+      << "without a class of its own it is the person's mail";
   EXPECT_EQ(login("bob@example.org", password).error().code, Errc::Denied);
   EXPECT_EQ(login("alice@example.org", password + "x").error().code, Errc::Denied);
   EXPECT_TRUE(login("alice@example.org", "right")) << "beside the account's own";
@@ -98,9 +99,29 @@ TEST_F(AppPasswordTest, AClassOfItsOwnHasABudgetOfItsOwn) {
   const Result<Account> one = login("alice@example.org", add({.name = "one", .kind = AccountClass::Bulk}));
   const Result<Account> two = login("alice@example.org", add({.name = "two", .kind = AccountClass::Bulk}));
   EXPECT_EQ(one->kind, AccountClass::Bulk);
-  EXPECT_NE(one->budget, one->id);
-  EXPECT_NE(one->budget, two->budget);
-  EXPECT_EQ(login("alice@example.org", "right")->budget, one->id);
+  EXPECT_NE(one->app_password, two->app_password);
+  EXPECT_TRUE(directory_->limit_facts(*one).apart);
+  EXPECT_EQ(directory_->limit_facts(*one).kind, AccountClass::Bulk);
+  const Result<Account> person = login("alice@example.org", "right");
+  EXPECT_FALSE(directory_->limit_facts(*person).apart);
+  EXPECT_EQ(directory_->limit_facts(*person).account, nullptr);
+}
+
+TEST_F(AppPasswordTest, LimitsOfItsOwnAndOfTheAccountAreSeenAtOnce) {
+  const Result<Account> program =
+      login("alice@example.org", add({.name = "one", .limits = {"messages 5/1h", "messages 9/1d"}}));
+  const LimitFacts before = directory_->limit_facts(*program);
+  EXPECT_FALSE(before.apart);
+  ASSERT_NE(before.app_password, nullptr);
+  EXPECT_EQ(*before.app_password, (std::vector<std::string>{"messages 5/1h", "messages 9/1d"}));
+  EXPECT_EQ(directory_->app_passwords("alice@example.org")->front().limits, *before.app_password);
+  ASSERT_TRUE(open()->set_limits("Alice@example.org", {"recipients 7/1h"}));
+  EXPECT_EQ(*directory_->limit_facts(*program).account, std::vector<std::string>{"recipients 7/1h"});
+  ASSERT_TRUE(open()->set_class("alice@example.org", AccountClass::App));
+  EXPECT_EQ(directory_->limit_facts(*program).kind, AccountClass::App) << "for sessions that are open, too";
+  ASSERT_TRUE(open()->set_limits("alice@example.org", {}));
+  EXPECT_EQ(directory_->limit_facts(*program).account, nullptr);
+  EXPECT_EQ(directory_->set_limits("nobody@example.org", {}).error().code, Errc::NotFound);
 }
 
 TEST_F(AppPasswordTest, IsListedWithoutTheSecretAndSaysWhatIsWrong) {

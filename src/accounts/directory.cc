@@ -30,7 +30,10 @@ const std::vector<std::string> kSchema{
     "CREATE TABLE app_passwords(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " account INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE, name NOT NULL,"
     " digest UNIQUE NOT NULL, scram NOT NULL, kind INTEGER NOT NULL, senders NOT NULL, networks NOT NULL,"
-    " expires INTEGER NOT NULL, created INTEGER NOT NULL, UNIQUE(account, name));"};
+    " expires INTEGER NOT NULL, created INTEGER NOT NULL, UNIQUE(account, name));",
+
+    "ALTER TABLE accounts ADD COLUMN limits NOT NULL DEFAULT '';"
+    "ALTER TABLE app_passwords ADD COLUMN limits NOT NULL DEFAULT '';"};
 
 /// Jobs of one network that may wait for a hash, as a part of all.
 constexpr std::size_t kLaneShare = 4;
@@ -136,6 +139,27 @@ bool Directory::may_send_as(const Account& account, const mail::Mailbox& mailbox
                      [&mailbox](const std::string& pattern) { return pattern_matches(pattern, mailbox); });
 }
 
+LimitFacts Directory::limit_facts(const Account& account) {
+  const Result<std::shared_ptr<const Snapshot>> snapshot = current();
+  LimitFacts facts{account.kind, false, nullptr, nullptr};
+  if (!snapshot) return facts;
+  if (const StoredAccount* stored = (*snapshot)->account(account.id)) {
+    facts.kind = stored->account.kind;
+    facts.account = stored->limits;
+  }
+  if (const StoredAppPassword* used = (*snapshot)->app_password(account.app_password)) {
+    facts.apart = used->shown.kind.has_value();
+    facts.kind = used->shown.kind.value_or(facts.kind);
+    facts.app_password = used->limits;
+  }
+  return facts;
+}
+
+bool Directory::is_ours(std::string_view name) {
+  const Result<std::shared_ptr<const Snapshot>> snapshot = current();
+  return snapshot && (*snapshot)->domain(lower(name)) != nullptr;
+}
+
 std::optional<Domain> Directory::domain(std::string_view name) {
   const Result<std::shared_ptr<const Snapshot>> snapshot = current();
   const Result<std::string> normal = mail::to_ascii(name);
@@ -237,6 +261,12 @@ Result<> Directory::set_class(const std::string& address, AccountClass kind) {
                 {name}, "no account " + name);
 }
 
+Result<> Directory::set_limits(const std::string& address, const std::vector<std::string>& lines) {
+  POSTERN_TRY(const std::string name, normal_address(address));
+  return change("UPDATE accounts SET limits=?2 WHERE address=?1", {name, join_lines(lines)},
+                "no account " + name);
+}
+
 Result<> Directory::set_suspended(const std::string& address, bool suspended) {
   POSTERN_TRY(const std::string name, normal_address(address));
   return change(suspended ? "UPDATE accounts SET suspended=1 WHERE address=?"
@@ -309,11 +339,11 @@ Result<std::string> Directory::add_app_password(const AppPassword& wanted) {
   const std::string numbers = std::to_string(wanted.kind ? static_cast<int>(*wanted.kind) : -1) + "," +
                               (wanted.expires ? ms(*wanted.expires) : "0") + "," + ms(clock_.now());
   const Result<> done = change(
-      "INSERT INTO app_passwords(name,account,digest,scram,senders,networks,kind,expires,created) "
-      "SELECT ?1,id,?3,?4,?5,?6," +
+      "INSERT INTO app_passwords(name,account,digest,scram,senders,networks,limits,kind,expires,created) "
+      "SELECT ?1,id,?3,?4,?5,?6,?7," +
           numbers + " FROM accounts WHERE address=?2",
       {wanted.name, owner, secret_.app_password_digest(password), scram, join_lines(senders),
-       join_lines(networks)},
+       join_lines(networks), join_lines(wanted.limits)},
       "no account " + owner);
   if (!done && done.error().code == Errc::Denied)
     return fail(Errc::Denied, owner + " has an app password named " + wanted.name + " already");

@@ -72,6 +72,10 @@ class Directory {
   /// Whether `mailbox` is the account's: its own address (with any +tag), an alias or pattern, or one of an account
   /// that it may send as; and whether the app password that logged in allows it.
   [[nodiscard]] bool may_send_as(const Account& account, const mail::Mailbox& mailbox);
+  /// What limits the account's mail now.
+  [[nodiscard]] LimitFacts limit_facts(const Account& account);
+  /// Whether we sign for the domain `name`: mail to it is our own affair.
+  [[nodiscard]] bool is_ours(std::string_view name);
   /// The domain that `name` is, if we sign for it.
   [[nodiscard]] std::optional<Domain> domain(std::string_view name);
   [[nodiscard]] Result<std::vector<Account>> accounts();
@@ -91,6 +95,8 @@ class Directory {
   [[nodiscard]] Result<> set_password_hash(const std::string& address, const std::string& password_hash);
   [[nodiscard]] Result<> set_password(const std::string& address, const std::string& password);
   [[nodiscard]] Result<> set_class(const std::string& address, AccountClass kind);
+  /// Lines as guard/limit.h reads them, which are not looked at here; empty: those of the class.
+  [[nodiscard]] Result<> set_limits(const std::string& address, const std::vector<std::string>& lines);
   [[nodiscard]] Result<> set_suspended(const std::string& address, bool suspended);
   [[nodiscard]] Result<> remove_account(const std::string& address);
   [[nodiscard]] Result<> add_alias(const std::string& address, const std::string& account);

@@ -182,7 +182,6 @@ Result<Account> Directory::as_app_password(const Snapshot& snapshot, const Store
   account.app_password = shown.id;
   if (shown.kind) {
     account.kind = *shown.kind;
-    account.budget = AccountId{-shown.id};  // what a program sends does not use up the person's limits
   }
   return account;
 }

@@ -26,6 +26,11 @@ std::optional<sasl::ScramKeys> scram_from(const std::string& stored) {
   return keys;
 }
 
+std::shared_ptr<const std::vector<std::string>> limits_from(const std::string& stored) {
+  if (stored.empty()) return nullptr;
+  return std::make_shared<const std::vector<std::string>>(split_lines(stored));
+}
+
 std::optional<AccountClass> class_from(std::int64_t number) {
   if (number < 0 || number > 2) return std::nullopt;
   return static_cast<AccountClass>(number);
@@ -69,7 +74,7 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::load(store::Database& database
 }
 
 Result<> Snapshot::load_accounts(store::Database& database) {
-  return for_each_row(database, "SELECT id,address,hash,kind,suspended,generation,scram FROM accounts",
+  return for_each_row(database, "SELECT id,address,hash,kind,suspended,generation,scram,limits FROM accounts",
                       [this](const store::Statement& row) {
                         StoredAccount stored;
                         stored.account.id = AccountId{row.integer(0)};
@@ -77,9 +82,9 @@ Result<> Snapshot::load_accounts(store::Database& database) {
                         stored.account.kind = class_from(row.integer(3)).value_or(AccountClass::Person);
                         stored.account.suspended = row.integer(4) != 0;
                         stored.account.credential = static_cast<std::uint64_t>(row.integer(5));
-                        stored.account.budget = stored.account.id;
                         stored.hash = row.text(2);
                         stored.scram = scram_from(row.text(6));
+                        stored.limits = limits_from(row.text(7));
                         by_address_.emplace(stored.account.address, stored.account.id);
                         accounts_.emplace(stored.account.id, std::move(stored));
                       });
@@ -104,7 +109,7 @@ Result<> Snapshot::load_rights(store::Database& database) {
 Result<> Snapshot::load_app_passwords(store::Database& database) {
   return for_each_row(
       database,
-      "SELECT id,account,name,digest,scram,kind,senders,networks,expires,created FROM app_passwords",
+      "SELECT id,account,name,digest,scram,kind,senders,networks,expires,created,limits FROM app_passwords",
       [this](const store::Statement& row) {
         StoredAppPassword stored;
         AppPassword& shown = stored.shown;
@@ -122,6 +127,8 @@ Result<> Snapshot::load_app_passwords(store::Database& database) {
         }
         if (row.integer(8) != 0) shown.expires = time_from(row.integer(8));
         shown.created = time_from(row.integer(9));
+        stored.limits = limits_from(row.text(10));
+        if (stored.limits != nullptr) shown.limits = *stored.limits;
         stored.scram = scram_from(row.text(4));
         by_digest_.emplace(row.text(3), shown.id);
         app_passwords_of_[stored.account].push_back(shown.id);

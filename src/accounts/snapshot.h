@@ -19,12 +19,14 @@ struct StoredAccount {
   Account account;
   std::string hash;
   std::optional<sasl::ScramKeys> scram;
+  std::shared_ptr<const std::vector<std::string>> limits;  ///< nullptr: those of its class
 };
 
 struct StoredAppPassword {
   AppPassword shown;
   AccountId account;
   std::optional<sasl::ScramKeys> scram;
+  std::shared_ptr<const std::vector<std::string>> limits;
 };
 
 /// The whole directory at one instant; small beside the mail it lets through. Immutable once loaded, so it is asked

@@ -6,6 +6,7 @@
 #include "net/network.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +28,14 @@ struct Account {
   std::uint64_t credential = 0;   ///< another one after each change of the password
   std::int64_t app_password = 0;  ///< the app password that logged in; 0: none
   bool by_password = true;  ///< false: a token or certificate logged in; a new password does not end that
-  AccountId budget;         ///< whose limits its mail counts against: its own, or the app password's
+};
+
+/// What the directory says of an account's limits. Lines as guard/limit.h reads them; nullptr: none of its own.
+struct LimitFacts {
+  AccountClass kind = AccountClass::Person;
+  bool apart = false;  ///< an app password with a class of its own: it does not use up the account's limits
+  std::shared_ptr<const std::vector<std::string>> account;
+  std::shared_ptr<const std::vector<std::string>> app_password;
 };
 
 /// Whether somebody who logged in a while ago may still send.
@@ -60,6 +68,7 @@ struct AppPassword {
   std::optional<AccountClass> kind;
   std::vector<std::string> senders;    ///< patterns of sender_rights.h; empty: all of the account's
   std::vector<net::Network> networks;  ///< empty: from anywhere
+  std::vector<std::string> limits;     ///< of its own, as lines of guard/limit.h
   std::optional<TimePoint> expires;
   TimePoint created{};
 };

@@ -116,6 +116,10 @@ net::Task<Result<json::value>> ControlServer::perform(const json::object& reques
     Result<json::value> done = co_await watch(request);
     co_return done;
   }
+  if (verb == "limits.show" && services_.limits_of) {
+    POSTERN_CO_TRY(const std::string account, text_member(request, "account"));
+    co_return services_.limits_of(account);
+  }
   co_return fail(Errc::Malformed, "no such verb: " + verb);
 }
 

@@ -25,6 +25,8 @@ struct ControlServices {
   guard::WatchBook* watch = nullptr;  ///< nullptr: [watch] is off
   /// An operator ended the hold of an account; must not block. May be empty.
   std::function<void(const std::string& account, const std::string& kind)> hold_ended = {};
+  /// The limits of an account and how far they are used. May be empty.
+  std::function<Result<boost::json::value>(const std::string& account)> limits_of = {};
 };
 
 /// The control socket: operators' verbs on a running server. One request and one answer a connection.

@@ -67,6 +67,7 @@ struct Parts {
   // State and judgement.
   std::optional<store::FileLock> lock;
   std::unique_ptr<accounts::Directory> directory;
+  std::optional<guard::LimitMetrics> limit_metrics;
   std::unique_ptr<guard::Limits> limits;
   std::unique_ptr<guard::Lockout> lockout;
   std::unique_ptr<queue::History> history;

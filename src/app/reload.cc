@@ -32,14 +32,14 @@ Reloader::Reloader(Parts& parts, std::string config_path)
 
 /// First everything that can fail, then everything that cannot.
 Result<> Reloader::take_over(config::Config fresh) {
-  POSTERN_TRY(auto class_limits, fresh.class_limits());
+  POSTERN_TRY(guard::LimitConfig limits, fresh.limit_config());
   POSTERN_TRY(delivery::Settings delivery, delivery_settings(fresh));  // reads passwords and CA files again
   if (parts_.tls) POSTERN_CHECK(parts_.tls->use(certificate_files(fresh.tls)));
   if (parts_.tls_with_client_certificates)
     POSTERN_CHECK(parts_.tls_with_client_certificates->use(certificate_files(fresh.tls)));
   parts_.submission_options.replace(fresh.submission);
   parts_.intake_options.replace(intake_options(fresh));
-  parts_.limits->replace(std::move(class_limits));
+  parts_.limits->replace(std::move(limits));
   parts_.lockout->replace(fresh.lockout);
   parts_.dispatcher->adopt(std::move(delivery));
   log::set_level(fresh.log.level);

@@ -41,8 +41,10 @@ Result<> open_stores(Parts& parts) {
 }
 
 Result<> build_guard(Parts& parts) {
-  POSTERN_TRY(auto class_limits, parts.config.class_limits());
-  parts.limits = std::make_unique<guard::Limits>(std::move(class_limits), parts.clock);
+  POSTERN_TRY(guard::LimitConfig limits, parts.config.limit_config());
+  parts.limit_metrics.emplace(parts.registry);
+  POSTERN_TRY(parts.limits, guard::Limits::open(parts.config.data_dir + "/limits.db", std::move(limits),
+                                                parts.clock, &*parts.limit_metrics));
   parts.lockout = std::make_unique<guard::Lockout>(parts.config.lockout, parts.clock);
   return {};
 }
@@ -66,7 +68,8 @@ Result<> build_submission(Parts& parts) {
   const config::Config& config = parts.config;
   parts.intake_options.replace(intake_options(config));
   parts.intake.emplace(intake::Services{config.hostname, parts.intake_options, parts.clock, *parts.directory,
-                                        *parts.limits, *parts.queue, *parts.history, parts.watch.get()});
+                                        *parts.limits, *parts.queue, *parts.history, parts.watch.get(),
+                                        [&parts] { return report_domain(parts); }});
   std::vector<net::Network> proxies;
   for (const std::string& text : config.submission.proxy_networks) {
     POSTERN_TRY(net::Network network, net::Network::parse(text));

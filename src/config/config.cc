@@ -4,6 +4,8 @@
 #include "config/shipping.h"
 #include "config/tables.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -124,13 +126,32 @@ Result<> read_routes(const toml::table& root, Config& config, const std::string&
   return {};
 }
 
+/// The first limit of a list that is none, or that contradicts one before it, by the place where it is written.
+Result<> check_limit_list(const toml::node* list, const std::string& file, const std::string& key) {
+  const toml::array* texts = list == nullptr ? nullptr : list->as_array();
+  if (texts == nullptr) return {};
+  std::vector<guard::Limit> limits;
+  for (const toml::node& text : *texts) {
+    if (const Result<> added = guard::add_limit(limits, text.value_or(std::string())); !added)
+      return error_at(file, text, key + ": " + added.error().detail);
+  }
+  return {};
+}
+
 Result<> read_limits(const toml::table& root, Config& config, const std::string& file) {
   POSTERN_TRY(const toml::table* const all, table_at(root, "limits", file));
   if (all == nullptr) return {};
-  POSTERN_CHECK(refuse_unknown(*all, {"person", "app", "bulk"}, file));
+  POSTERN_CHECK(refuse_unknown(*all, {"person", "app", "bulk", "ip", "domain", "all"}, file));
   for (const auto& [key, node] : *all) {
     const std::string name(key.str());
+    if (const toml::table* table = node.as_table(); table != nullptr && table->contains("recipients"))
+      config.limits[name].first_time.clear();  // our default is meant beside our default of recipients
     POSTERN_CHECK(read_section(*all, name.c_str(), config.limits[name], file));
+    for (const guard::Counted what : guard::kAllCounted) {
+      const char* list = to_string(what);
+      POSTERN_CHECK(
+          check_limit_list(node.as_table()->get(list), file, fmt::format("limits.{}.{}", name, list)));
+    }
   }
   return {};
 }
@@ -177,26 +198,22 @@ Result<> Listen::validate() const {
   return {};
 }
 
-Result<> LimitTexts::check(std::string_view key) const {
-  for (const std::string& text : key == "messages" ? messages : recipients)
-    POSTERN_CHECK(guard::parse_limit(text));
-  return {};
-}
-
-Result<std::array<guard::ClassLimits, 3>> Config::class_limits() const {
-  std::array<guard::ClassLimits, 3> parsed;
-  std::size_t at = 0;
-  for (const char* name : {"person", "app", "bulk"}) {
-    const LimitTexts& texts = limits.at(name);
-    for (const std::string& text : texts.messages) {
-      POSTERN_TRY(const guard::Limit limit, guard::parse_limit(text));
-      parsed[at].messages.push_back(limit);
+Result<guard::LimitConfig> Config::limit_config() const {
+  guard::LimitConfig parsed;
+  const std::array<std::pair<const char*, guard::LimitSet*>, 6> sets{{{"person", &parsed.classes[0]},
+                                                                      {"app", &parsed.classes[1]},
+                                                                      {"bulk", &parsed.classes[2]},
+                                                                      {"ip", &parsed.ip},
+                                                                      {"domain", &parsed.domain},
+                                                                      {"all", &parsed.all}}};
+  for (const auto& [name, set] : sets) {
+    for (const guard::Counted what : guard::kAllCounted) {
+      for (const std::string& text : limits.at(name).of(what)) {
+        if (const Result<> added = guard::add_limit(set->of(what), text); !added)
+          return fail(Errc::Malformed,
+                      fmt::format("limits.{}.{}: {}", name, to_string(what), added.error().detail));
+      }
     }
-    for (const std::string& text : texts.recipients) {
-      POSTERN_TRY(const guard::Limit limit, guard::parse_limit(text));
-      parsed[at].recipients.push_back(limit);
-    }
-    ++at;
   }
   return parsed;
 }

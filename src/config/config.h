@@ -93,16 +93,28 @@ struct Log {
   }
 };
 
-/// The limits of one class as written: ["100/1h", "500/1d"].
+/// The limits of one class, of each client address, of each domain, or of all, as written: ["100/1h", "500/1d"].
 struct LimitTexts {
   std::vector<std::string> messages;
   std::vector<std::string> recipients;
-  [[nodiscard]] Result<> check(std::string_view key) const;
+  std::vector<std::string> first_time;
+  [[nodiscard]] const std::vector<std::string>& of(guard::Counted what) const {
+    return what == guard::Counted::Messages     ? messages
+           : what == guard::Counted::Recipients ? recipients
+                                                : first_time;
+  }
   static auto fields() {
     return std::tuple{
         field("messages", &LimitTexts::messages, Reload::Live,
-              "Messages in rolling windows, e.g. [\"100/1h\", \"500/1d\"]."),
-        field("recipients", &LimitTexts::recipients, Reload::Live, "Recipients in rolling windows."),
+              "Messages in rolling windows, e.g. [\"100/1h\", \"500/1d reject\"]; above it mail is deferred, "
+              "or delay "
+              "or reject says what else."),
+        field("recipients", &LimitTexts::recipients, Reload::Live,
+              "Recipients in rolling windows; those at our own domains do not count."),
+        field("first_time", &LimitTexts::first_time, Reload::Live,
+              "Recipients that the account has not written to lately, in rolling windows. Where recipients "
+              "is written, "
+              "the default is none."),
     };
   }
 };
@@ -129,9 +141,12 @@ struct Config {
   std::map<std::string, delivery::Smarthost> smarthosts;
   std::map<std::string, delivery::Provider> providers;  ///< those shipped, and those of the file
   std::vector<delivery::RouteRule> routes;              ///< [[route]], in their order
-  std::map<std::string, LimitTexts> limits{{"person", {{"100/1h", "500/1d"}, {"1000/1d"}}},
-                                           {"app", {{}, {"20000/1d"}}},
-                                           {"bulk", {{}, {"200000/1d"}}}};
+  std::map<std::string, LimitTexts> limits{{"person", {{"100/1h", "500/1d"}, {"1000/1d"}, {"500/1d"}}},
+                                           {"app", {{}, {"20000/1d"}, {}}},
+                                           {"bulk", {{}, {"200000/1d"}, {}}},
+                                           {"ip", {}},
+                                           {"domain", {}},
+                                           {"all", {}}};
 
   [[nodiscard]] Result<> check(std::string_view key) const;
   static auto fields() {
@@ -141,8 +156,8 @@ struct Config {
         field("data_dir", &Config::data_dir, Reload::Restart, "Directory of queue, accounts and history."),
     };
   }
-  /// limits.person, limits.app, limits.bulk, parsed.
-  [[nodiscard]] Result<std::array<guard::ClassLimits, 3>> class_limits() const;
+  /// [limits], parsed. Malformed: with the key.
+  [[nodiscard]] Result<guard::LimitConfig> limit_config() const;
   /// Where mail goes, made ready; reads password and CA files.
   [[nodiscard]] Result<delivery::Map> map() const;
 };

@@ -38,8 +38,9 @@ dnssec = false
   EXPECT_EQ(config->delivery.mode, delivery::Mode::Smarthost);
   EXPECT_EQ(config->smarthosts.at("relay").host, "relay.example.net");
   EXPECT_FALSE(config->dns.dnssec);
-  EXPECT_EQ(config->class_limits()->at(0).messages.size(), 1U);
-  EXPECT_EQ(config->class_limits()->at(1).recipients.size(), 1U) << "a default stays";
+  EXPECT_EQ(config->limit_config()->classes[0].of(guard::Counted::Messages).size(), 1U);
+  EXPECT_EQ(config->limit_config()->classes[1].of(guard::Counted::Recipients).size(), 1U)
+      << "a default stays";
 }
 
 struct Case {

@@ -42,6 +42,7 @@ const char* name_of(Refusal::Why why) {
     case Refusal::Why::NoSigningKey:
       return "NoSigningKey";
     case Refusal::Why::OverLimit:
+    case Refusal::Why::OverLimitForGood:
       return "OverLimit";
     case Refusal::Why::StoreDown:
       return "StoreDown";

@@ -256,17 +256,17 @@ TEST_F(IntakeTest, RefusalLeavesNothingInTheQueue) {
 }
 
 TEST_F(IntakeTest, OverTheLimitIsDeferredWithLimitUseAndTime) {
-  guard::ClassLimits person;
-  person.messages = {{2, std::chrono::hours{1}}};
-  limits_ =
-      std::make_unique<guard::Limits>(std::array{person, guard::ClassLimits{}, guard::ClassLimits{}}, clock_);
+  limit_person("messages 2/1h");
   EXPECT_EQ(verdict(kMail), "accepted");
   EXPECT_EQ(verdict("From: bob@example.org\r\n\r\n"), "alice@example.org may not send as bob@example.org");
   EXPECT_EQ(verdict(kMail), "accepted") << "a refused message does not count";
   const Outcome out = submit(kMail);
   ASSERT_TRUE(out.refusal);
   EXPECT_EQ(out.refusal->why, Refusal::Why::OverLimit);
-  EXPECT_EQ(out.refusal->detail, "message limit 2/1h reached: 2 used; frees at 2023-11-14 23:13:00 UTC");
+  EXPECT_EQ(
+      out.refusal->detail,
+      "message limit 2/1h of account alice@example.org reached: 2 used; frees at 2023-11-14 23:13:00 UTC; "
+      "reference 0000000000005");
   clock_.advance(std::chrono::hours{1});
   EXPECT_EQ(verdict(kMail), "accepted");
 }
@@ -300,10 +300,7 @@ TEST_F(IntakeTest, StoreThatFailsMeansLater) {
 }
 
 TEST_F(IntakeTest, StoreThatFailsDoesNotUseUpTheLimit) {
-  guard::ClassLimits person;
-  person.messages = {{1, std::chrono::hours{1}}};
-  limits_ =
-      std::make_unique<guard::Limits>(std::array{person, guard::ClassLimits{}, guard::ClassLimits{}}, clock_);
+  limit_person("messages 1/1h");
   BrokenQueue broken(100);
   use_queue_ = &broken;
   EXPECT_EQ(submit(kMail).refusal->why, Refusal::Why::StoreDown);

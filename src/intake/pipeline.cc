@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "intake/checks.h"
 #include "intake/fixups.h"
+#include "intake/limit_notice.h"
+#include "intake/limited_sender.h"
 #include "intake/trace.h"
 #include "smtp/ascii.h"
 
@@ -171,16 +173,14 @@ net::Task<Accepted> IncomingMessage::finish() {
   if (standing == accounts::Standing::Unknown)
     co_return Refusal{Refusal::Why::StoreDown, to_string(standing)};
   if (standing != accounts::Standing::Good) co_return Refusal{Refusal::Why::Suspended, to_string(standing)};
-  const auto kind = static_cast<std::size_t>(facts_.account.kind);
-  const std::uint64_t recipients = facts_.envelope.recipients.size();
-  const guard::Verdict verdict = services_.limits.check(facts_.account.budget, kind, recipients);
-  if (!verdict.accepted) co_return Refusal{Refusal::Why::OverLimit, verdict.reason};
+  if (std::optional<Refusal> refusal = take_from_limits()) co_return *std::move(refusal);
   std::uint32_t novelty = 0;
-  std::optional<Refusal> held = co_await ask_watch(novelty);
-  if (held) co_return *std::move(held);
-
-  std::optional<Refusal> scheduled = co_await check_scheduled();
-  if (scheduled) co_return *std::move(scheduled);
+  std::optional<Refusal> late = co_await ask_watch(novelty);
+  if (!late) late = co_await check_scheduled();
+  if (late) {
+    services_.limits.give_back(sender_, tally_);
+    co_return *std::move(late);
+  }
 
   queue::NewMessage message{.id = id_,
                             .account = facts_.account.id,
@@ -195,8 +195,10 @@ net::Task<Accepted> IncomingMessage::finish() {
                             .client = facts_.client,
                             .novelty = novelty};
   Result<queue::Receipt> receipt = co_await draft_->commit(std::move(message));
-  if (!receipt) co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
-  services_.limits.record(facts_.account.budget, kind, recipients);
+  if (!receipt) {
+    services_.limits.give_back(sender_, tally_);
+    co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
+  }
   record_accepted();
   co_return *receipt;
 }
@@ -234,6 +236,32 @@ net::Task<Result<>> IncomingMessage::freeze(const guard::Judgement& judged) {
   if (!held || services_.watch->is_held(facts_.account.address)) co_return held;
   const Result<> released = co_await services_.queue.release_account(loop_, id);
   co_return released;
+}
+
+/// Uses up what the message needs of all limits, or says which has no room. A limit that paces mail makes it wait in
+/// the queue.
+std::optional<Refusal> IncomingMessage::take_from_limits() {
+  sender_ = limited_sender(services_.directory, facts_.account, facts_.client);
+  std::vector<std::string> external;
+  for (const smtp::Recipient& recipient : facts_.envelope.recipients) {
+    if (services_.directory.is_ours(recipient.domain)) continue;
+    services_.limits.count(sender_, recipient.address, tally_);
+    external.push_back(recipient.address);
+  }
+  const guard::Limits::Taken taken = services_.limits.take(sender_, tally_, external);
+  const guard::Verdict& verdict = taken.verdict;
+  const std::string reason = with_reference(verdict.reason, facts_.session);
+  if (!verdict.accepted)
+    return Refusal{verdict.permanent ? Refusal::Why::OverLimitForGood : Refusal::Why::OverLimit, reason};
+  if (verdict.not_before) {
+    note_ = "waits: " + reason;
+    std::optional<smtp::Hold>& hold = facts_.envelope.params.handling.hold;
+    const TimePoint now = services_.clock.now();
+    if (!hold || smtp::end_of(*hold, now) < *verdict.not_before) hold = *verdict.not_before;
+  }
+  for (const guard::Allowance& near : taken.near)
+    loop_.spawn(send_limit_notice(loop_, services_, facts_.account.address, near));
+  return std::nullopt;
 }
 
 void IncomingMessage::record_accepted() {

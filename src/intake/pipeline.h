@@ -13,6 +13,7 @@
 #include "queue/history.h"
 #include "queue/queue.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,8 @@ struct Services {
   queue::Queue& queue;
   queue::History& history;
   guard::WatchBook* watch = nullptr;  ///< nullptr: stolen accounts are not looked for
+  /// The domain that signs mail of the server itself; "": none can.
+  std::function<std::string()> report_domain = {};
 };
 
 using Accepted = std::variant<queue::Receipt, Refusal>;
@@ -96,6 +99,8 @@ class IncomingMessage {
 
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] QueueId id() const { return id_; }
+  /// What the sender should know of a message that was accepted; may be empty.
+  [[nodiscard]] const std::string& note() const { return note_; }
 
  private:
   [[nodiscard]] std::optional<Refusal> process_header();
@@ -108,6 +113,7 @@ class IncomingMessage {
   [[nodiscard]] std::optional<Refusal> check_sender_rights(const mail::Header& header) const;
   [[nodiscard]] bool needs_smtputf8() const;
   net::Task<std::optional<Refusal>> check_scheduled();
+  [[nodiscard]] std::optional<Refusal> take_from_limits();
   void record_accepted();
   void record(const char* kind);
 
@@ -125,6 +131,9 @@ class IncomingMessage {
   std::string signing_domain_;
   std::optional<mail::MimeScan> parts_;
   std::optional<Refusal> refusal_;
+  guard::Sender sender_;
+  guard::Tally tally_;
+  std::string note_;
 };
 
 /// Puts a message that the server made itself (a report) into the queue: null reverse-path, one recipient,

@@ -1,6 +1,7 @@
 #include "submission/connection.h"
 
 #include "base/log.h"
+#include "intake/limited_sender.h"
 #include "smtp/ascii.h"
 #include "submission/data_reader.h"
 #include "submission/replies.h"
@@ -13,16 +14,25 @@ constexpr unsigned char kTlsHandshake = 22;  // the record type of a ClientHello
 
 class ConnectionPolicy final : public Policy {
  public:
-  ConnectionPolicy(const Services& services, const net::Stream& stream)
-      : services_(services), stream_(stream) {}
+  ConnectionPolicy(const Services& services, const net::Stream& stream, SessionId session)
+      : services_(services), stream_(stream), session_(session) {}
   bool may_send_as(const accounts::Account& account, const smtp::Mailbox& path) override {
     return services_.directory.may_send_as(account, {path.unquoted_local(), path.domain});
   }
   accounts::Standing standing(const accounts::Account& account) override {
     return services_.directory.standing(account);
   }
-  guard::Verdict check_limits(const accounts::Account& account, std::size_t recipients) override {
-    return services_.limits.check(account.budget, static_cast<std::size_t>(account.kind), recipients);
+  guard::Verdict check_limits(const accounts::Account& account) override { return check(account, {}); }
+  guard::Verdict check_recipient(const accounts::Account& account, const smtp::Recipient& recipient,
+                                 guard::Tally& tally) override {
+    guard::Tally with = tally;
+    if (!services_.directory.is_ours(recipient.domain)) {
+      const guard::Sender sender = intake::limited_sender(services_.directory, account, stream_.peer().ip);
+      services_.limits.count(sender, recipient.address, with);
+    }
+    guard::Verdict verdict = check(account, with);
+    if (verdict.accepted) tally = with;
+    return verdict;
   }
   bool refused_on_hold(const accounts::Account& account) override {
     const guard::WatchBook* watch = services_.intake.watch;
@@ -32,8 +42,16 @@ class ConnectionPolicy final : public Policy {
   sasl::Environment environment() override { return services_.logins.environment(stream_); }
 
  private:
+  guard::Verdict check(const accounts::Account& account, const guard::Tally& tally) {
+    const guard::Sender sender = intake::limited_sender(services_.directory, account, stream_.peer().ip);
+    guard::Verdict verdict = services_.limits.check(sender, tally);
+    verdict.reason = intake::with_reference(verdict.reason, session_);
+    return verdict;
+  }
+
   const Services& services_;
   const net::Stream& stream_;
+  const SessionId session_;
 };
 
 /// One client's conversation: reads lines, asks the session, writes what it says.
@@ -44,8 +62,8 @@ class Connection {
         stream_(client.stream),
         services_(services),
         options_(services.options.now()),
-        policy_(services, stream_),
         id_{make_id(services.clock.now().time_since_epoch().count())},
+        policy_(services, stream_, id_),
         session_(*options_, services.hostname, policy_, services.clock,
                  mode == Mode::Implicit ? Session::Tls::Active : Session::Tls::None, client.tls != nullptr),
         mode_(mode) {}
@@ -330,7 +348,8 @@ class Connection {
     if (const auto* refusal = std::get_if<intake::Refusal>(&outcome))
       co_return refuse(replies::refused(*refusal), rejected_because(refusal->why));
     services_.metrics.message_accepted(incoming->message.size(), in({}) - ended);
-    co_return Step{replies::accepted(std::get<queue::Receipt>(outcome)), Next::Read};
+    co_return Step{replies::accepted(std::get<queue::Receipt>(outcome), incoming->message.note()),
+                   Next::Read};
   }
 
   Step refuse(smtp::Reply reply, Rejected why) {
@@ -359,8 +378,8 @@ class Connection {
   net::Stream& stream_;
   const Services& services_;
   const std::shared_ptr<const Options> options_;  // for the whole connection, whatever a reload changes
-  ConnectionPolicy policy_;
   const SessionId id_;
+  ConnectionPolicy policy_;
   Session session_;
   const Mode mode_;
   const SteadyTime connected_ = in({});

@@ -27,6 +27,7 @@ enum class Rejected : std::uint8_t { Content, TooBig, Rights, Limit, StoreDown, 
     case Why::NoSigningKey:
       return Rejected::Rights;
     case Why::OverLimit:
+    case Why::OverLimitForGood:
       return Rejected::Limit;
     case Why::StoreDown:
       return Rejected::StoreDown;

@@ -107,8 +107,9 @@ Reply sender_ok_without_priority() {
 }
 Reply recipient_ok() { return make(250, {2, 1, 5}, "Recipient ok"); }
 Reply send_data() { return make(354, {}, "End data with <CR><LF>.<CR><LF>"); }
-Reply accepted(const queue::Receipt& receipt) {
-  return make(250, {2, 0, 0}, "Ok: queued as " + to_string(receipt.id()));
+Reply accepted(const queue::Receipt& receipt, std::string_view note) {
+  return make(250, {2, 0, 0},
+              "Ok: queued as " + to_string(receipt.id()) + (note.empty() ? "" : "; " + shown(note)));
 }
 
 Reply refused(const intake::Refusal& refusal) {
@@ -126,7 +127,9 @@ Reply refused(const intake::Refusal& refusal) {
     case Why::NoSigningKey:
       return make(550, {5, 7, 1}, "Not sent unsigned: " + text + " (postern domain add)");
     case Why::OverLimit:
-      return over_limit(text);
+      return over_limit(guard::Verdict::defer(text));
+    case Why::OverLimitForGood:
+      return over_limit(guard::Verdict::reject(text));
     case Why::Held:
       return on_hold(text);
     case Why::StoreDown:
@@ -155,7 +158,10 @@ Reply not_in_good_standing(accounts::Standing standing) {
   if (standing == accounts::Standing::Unknown) return make(451, {4, 3, 0}, to_string(standing));
   return make(550, {5, 7, 1}, to_string(standing));
 }
-Reply over_limit(std::string_view reason) { return make(450, {4, 7, 1}, "Sending limit: " + shown(reason)); }
+Reply over_limit(const guard::Verdict& verdict) {
+  const std::string text = "Sending limit: " + shown(verdict.reason);
+  return verdict.permanent ? make(550, {5, 7, 1}, text) : make(450, {4, 7, 1}, text);
+}
 Reply not_fully_qualified() { return make(554, {5, 1, 2}, "Domain is not fully qualified"); }
 Reply sender_needs_smtputf8() { return make(550, {5, 6, 7}, "A non-ASCII sender needs SMTPUTF8 at MAIL"); }
 Reply recipient_needs_smtputf8() {

@@ -2,6 +2,7 @@
 
 #include "accounts/directory.h"
 #include "base/clock.h"
+#include "guard/verdict.h"
 #include "intake/refusal.h"
 #include "queue/queue.h"
 #include "smtp/command.h"
@@ -89,7 +90,7 @@ struct Offer {
 /// DATA.
 [[nodiscard]] Reply send_data();
 /// The end of the data: the message is durable in the queue. Only a Receipt makes it.
-[[nodiscard]] Reply accepted(const queue::Receipt& receipt);
+[[nodiscard]] Reply accepted(const queue::Receipt& receipt, std::string_view note = {});
 /// The end of the data:
 [[nodiscard]] Reply refused(const intake::Refusal& refusal);
 /// BDAT that is not the last.
@@ -105,7 +106,7 @@ struct Offer {
 /// MAIL of an account that was changed since its login:
 [[nodiscard]] Reply not_in_good_standing(accounts::Standing standing);
 /// MAIL, RCPT or the end of the data: a limit of [limits]; the text names it, the use, and when it frees.
-[[nodiscard]] Reply over_limit(std::string_view reason);
+[[nodiscard]] Reply over_limit(const guard::Verdict& verdict);
 /// MAIL or RCPT with a domain of one label (RFC 6409 §4.2).
 [[nodiscard]] Reply not_fully_qualified();
 /// MAIL with a non-ASCII address without SMTPUTF8 (RFC 6531 §3.5).

@@ -266,8 +266,8 @@ Step Session::on(const smtp::MailFrom& mail) {
     return {replies::not_your_sender(account_->address, path.text())};
   if (std::optional<smtp::Reply> refusal = check_params(mail.params)) return {*std::move(refusal)};
   if (policy_.refused_on_hold(*account_)) return {replies::on_hold(account_->address)};
-  if (const guard::Verdict verdict = policy_.check_limits(*account_, 1); !verdict.accepted)
-    return {replies::over_limit(verdict.reason)};
+  if (const guard::Verdict verdict = policy_.check_limits(*account_); !verdict.accepted)
+    return {replies::over_limit(verdict)};
   reset_transaction();
   envelope_.reverse_path = null ? "" : path.text();
   envelope_.params = mail.params;
@@ -292,10 +292,10 @@ Step Session::on(const smtp::RcptTo& rcpt) {
   if (path.has_non_ascii() && !envelope_.params.smtputf8) return {replies::recipient_needs_smtputf8()};
   if (!path.fully_qualified()) return {replies::not_fully_qualified()};
   if (envelope_.recipients.size() >= options_.max_recipients) return {replies::too_many_recipients()};
-  const guard::Verdict verdict = policy_.check_limits(*account_, envelope_.recipients.size() + 1);
-  if (!verdict.accepted) return {replies::over_limit(verdict.reason)};
-  envelope_.recipients.push_back(
-      {path.text(), smtp::to_lower(path.domain), rcpt.params.notify, rcpt.params.orcpt});
+  smtp::Recipient recipient{path.text(), smtp::to_lower(path.domain), rcpt.params.notify, rcpt.params.orcpt};
+  const guard::Verdict verdict = policy_.check_recipient(*account_, recipient, tally_);
+  if (!verdict.accepted) return {replies::over_limit(verdict)};
+  envelope_.recipients.push_back(std::move(recipient));
   phase_ = Phase::Rcpt;
   return {replies::recipient_ok()};
 }
@@ -350,6 +350,7 @@ void Session::data_done() { reset_transaction(); }
 void Session::reset_transaction() {
   envelope_ = {};
   transaction_began_.reset();
+  tally_ = {};
   chunked_ = 0;
   bad_recipients_ = 0;
   if (phase_ != Phase::Connected) phase_ = Phase::Greeted;

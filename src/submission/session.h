@@ -2,6 +2,7 @@
 
 #include "accounts/directory.h"
 #include "base/clock.h"
+#include "guard/limits.h"
 #include "guard/verdict.h"
 #include "sasl/mechanism.h"
 #include "smtp/command.h"
@@ -28,9 +29,12 @@ class Policy {
                                          const smtp::Mailbox& reverse_path) = 0;
   /// What has become of the account since it logged in.
   [[nodiscard]] virtual accounts::Standing standing(const accounts::Account& account) = 0;
-  /// Whether the account may go on with a message of `recipients` recipients.
-  [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account,
-                                                    std::size_t recipients) = 0;
+  /// Whether the account may begin a message.
+  [[nodiscard]] virtual guard::Verdict check_limits(const accounts::Account& account) = 0;
+  /// Whether `recipient` may be added to a message that asks for `tally` so far. Accepted: `tally` has it.
+  [[nodiscard]] virtual guard::Verdict check_recipient(const accounts::Account& account,
+                                                       const smtp::Recipient& recipient,
+                                                       guard::Tally& tally) = 0;
   /// Whether mail of the account is turned away because the account is held as stolen.
   [[nodiscard]] virtual bool refused_on_hold(const accounts::Account& account) = 0;
   /// What the mechanisms of this connection need; asked for under TLS only.
@@ -141,6 +145,7 @@ class Session {
   std::string helo_;
   smtp::Envelope envelope_;
   std::optional<SteadyTime> transaction_began_;
+  guard::Tally tally_;  // what the limits count of it
   smtp::Bdat chunk_;
   std::uint64_t chunked_ = 0;  // octets of the message that came in chunks before this one
   std::optional<accounts::Account> account_;

@@ -145,13 +145,13 @@ def test_the_reply_names_limit_use_and_end(postern):
         assert client.mail(address)[0] == 250
         answers = [client.rcpt(f"friend{n}@example.net") for n in range(6)]
         assert [code for code, _ in answers] == [250] * 5 + [450]
-        assert answers[5][1] == b"4.7.1 Sending limit: recipient limit 5/1d reached: 0 used; this message alone has 6"
+        assert b"recipient limit 5/1d of account limited@example.org reached: 0 used; this message alone has 6" in answers[5][1]
         client.rset()
         for _ in range(2):
             client.sendmail(address, ["friend@example.net"], mail(address))
         code, text = client.mail(address)
         assert code == 450
-        match = re.fullmatch(r"4\.7\.1 Sending limit: message limit 2/1h reached: 2 used; frees at (.*) UTC", text.decode())
+        match = re.fullmatch(r"4\.7\.1 Sending limit: message limit 2/1h of account .* reached: 2 used; frees at (.*) UTC; reference .*", text.decode())
         frees = datetime.datetime.fromisoformat(match[1] + "+00:00") - datetime.datetime.now(datetime.timezone.utc)
         assert datetime.timedelta(minutes=55) < frees <= datetime.timedelta(hours=1)
     # The limit is the account's, not the session's; a class without such a limit is not touched.

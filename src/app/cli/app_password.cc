@@ -1,5 +1,6 @@
 // Generated passwords for programs.
 #include "app/cli/common.h"
+#include "guard/limit.h"
 
 #include <charconv>
 #include <iostream>
@@ -16,6 +17,7 @@ struct Arguments {
   std::string expires;
   std::vector<std::string> senders;
   std::vector<std::string> networks;
+  std::vector<std::string> limits;
 };
 
 std::optional<int> number(std::string_view text) {
@@ -61,6 +63,7 @@ std::string json_of(const AppPassword& one, const std::string& password) {
   if (!password.empty()) json += ",\"password\":" + json_text(password);
   json += ",\"class\":" + (one.kind ? json_text(to_string(*one.kind)) : "null");
   json += ",\"senders\":" + json_list(one.senders) + ",\"networks\":" + json_list(networks);
+  json += ",\"limits\":" + json_list(one.limits);
   json += ",\"expires\":" + (one.expires ? json_text(shown(*one.expires)) : "null");
   return json + ",\"created\":" + json_text(shown(one.created)) + '}';
 }
@@ -74,6 +77,12 @@ Result<AppPassword> wanted(const Arguments& arguments, TimePoint now) {
     out.kind = accounts::parse_account_class(arguments.kind);
     if (!out.kind) return fail(Errc::Malformed, arguments.kind + ": the class must be person, app or bulk");
   }
+  for (const std::string& text : arguments.limits) {
+    // "100/1h" is about messages.
+    const bool number = !text.empty() && text.front() >= '0' && text.front() <= '9';
+    out.limits.push_back(number ? "messages " + text : text);
+  }
+  POSTERN_CHECK(guard::parse_overrides(out.limits));
   for (const std::string& network : arguments.networks) {
     POSTERN_TRY(out.networks.emplace_back(), net::Network::parse(network));
   }
@@ -113,6 +122,7 @@ Result<> list(const Context& context, const Arguments& arguments) {
               << (one.expires ? "until " + shown(*one.expires) : "no end");
     for (const std::string& sender : one.senders) std::cout << "\tas " << sender;
     for (const net::Network& network : one.networks) std::cout << "\tfrom " << network.text();
+    for (const std::string& limit : one.limits) std::cout << "\tat most " << limit;
     std::cout << '\n';
   }
   if (context.json) std::cout << '[' << json << "]\n";
@@ -153,8 +163,14 @@ void add_app_password_commands(CLI::App& app, Context& context) {
                    "Only from this network, such as 192.0.2.0/24 (repeatable)")
       ->allow_extra_args(false);
   adding->add_option("--expires", arguments.expires, "When it ends: 90d, 12h or 2027-01-31");
+  adding
+      ->add_option(
+          "--limit", arguments.limits,
+          "A limit of its own: \"100/1h\" messages, or \"recipients 100/1h\", \"first_time 20/1d reject\" "
+          "(repeatable)")
+      ->allow_extra_args(false);
   adding->add_option("--class", arguments.kind,
-                     "person, app or bulk: limits of its own, beside the account's");
+                     "person, app or bulk: counted apart, against the limits of that class");
   CLI::App* listing = verb("ls", "List them, of one account or of all", list);
   listing->add_option("account", arguments.account, "user@domain");
   CLI::App* removing = verb("rm", "Revoke one at once", remove);

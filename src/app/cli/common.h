@@ -52,6 +52,7 @@ void add_config_commands(CLI::App& app, Context& context);
 void add_domain_commands(CLI::App& app, Context& context);
 void add_explain_command(CLI::App& app, Context& context);
 void add_firewall_commands(CLI::App& app, Context& context);
+void add_limits_commands(CLI::App& app, Context& context);
 void add_ports_commands(CLI::App& app, Context& context);
 void add_queue_commands(CLI::App& app, Context& context);
 void add_sandbox_commands(CLI::App& app, Context& context);

@@ -75,8 +75,9 @@ void explain_sender(const config::Config& config, accounts::Directory& directory
     const config::LimitTexts& limits = config.limits.at(kind);
     out.say("sender", fmt::format("account {} ({}{}) may send as {}", account.address, kind,
                                   account.suspended ? ", suspended" : "", from));
-    out.say("limits", fmt::format("{}: messages {}, recipients {}", kind, joined(limits.messages),
-                                  joined(limits.recipients)));
+    out.say("limits",
+            fmt::format("{}: messages {}, recipients {}, first-time recipients {}", kind,
+                        joined(limits.messages), joined(limits.recipients), joined(limits.first_time)));
   }
   if (!somebody) out.say("sender", "no account may send as " + from + ": refused at MAIL (550 5.7.1)");
   const auto domain = directory.domain(from.substr(from.rfind('@') + 1));

@@ -45,6 +45,12 @@ std::string crlf(std::string_view text) {
   return out;
 }
 
+void IntakeTest::limit_person(const std::string& line) {
+  guard::LimitConfig config;
+  config.classes[0] = guard::parse_overrides({line})->over({});
+  limits_ = std::make_unique<guard::Limits>(std::move(config), clock_);
+}
+
 IntakeTest::IntakeTest() {
   std::string pattern = (std::filesystem::temp_directory_path() / "postern-intake-XXXXXX").string();
   path_ = ::mkdtemp(pattern.data());
@@ -55,7 +61,7 @@ IntakeTest::IntakeTest() {
   EXPECT_TRUE(directory_->add_account("bob@example.org", kHash, AccountClass::Person));
   for (const char* alias : {"sales@example.org", "*@list.example.org", "*@bare.example"})
     EXPECT_TRUE(directory_->add_alias(alias, "alice@example.org"));
-  limits_ = std::make_unique<guard::Limits>(std::array<guard::ClassLimits, 3>{}, clock_);
+  limits_ = std::make_unique<guard::Limits>(guard::LimitConfig{}, clock_);
   queue_ = *queue::SqliteQueue::open(path_ + "/queue.db", {}, clock_);
   queue_->set_on_accepted([this](queue::FreshMessage fresh) {
     const std::lock_guard lock(taken_mutex_);

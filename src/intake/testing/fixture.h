@@ -32,6 +32,8 @@ class IntakeTest : public ::testing::Test {
   IntakeTest();
   ~IntakeTest() override;
 
+  /// Other limits, none used: one for persons, as a line of guard/limit.h.
+  void limit_person(const std::string& line);
   /// Submits `message` in pieces of `cut` octets.
   Outcome submit(std::string_view message, std::size_t cut = 100'000);
   /// The refusal's detail, or "accepted".

@@ -15,9 +15,14 @@ struct FixedPolicy final : Policy {
     return path.text() == account.address;
   }
   accounts::Standing standing(const accounts::Account& /*account*/) override { return now; }
-  guard::Verdict check_limits(const accounts::Account& /*account*/, std::size_t recipients) override {
-    return recipients <= most ? guard::Verdict::accept()
-                              : guard::Verdict::defer("recipient limit 5/1d reached");
+  guard::Verdict check_limits(const accounts::Account& /*account*/) override {
+    return most > 0 ? guard::Verdict::accept() : guard::Verdict::defer("recipient limit 5/1d reached");
+  }
+  guard::Verdict check_recipient(const accounts::Account& /*account*/, const smtp::Recipient& /*recipient*/,
+                                 guard::Tally& tally) override {
+    if (tally.recipients >= most) return guard::Verdict::defer("recipient limit 5/1d reached");
+    ++tally.recipients;
+    return guard::Verdict::accept();
   }
   bool refused_on_hold(const accounts::Account& /*account*/) override { return false; }
   sasl::Environment environment() override {
