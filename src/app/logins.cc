@@ -13,7 +13,7 @@ Result<> build_logins(Parts& parts) {
   if (config.oauth.enabled()) {
     POSTERN_TRY(parts.tokens, oauth::TokenVerifier::create(config.oauth, parts.clock, parts.lookup));
   }
-  parts.logins.emplace(*parts.directory, *parts.lockout, parts.log_budget, parts.tokens.get(),
+  parts.logins.emplace(*parts.directory, *parts.lockout, parts.log_budget, parts.tokens.get(), parts.clock,
                        parts.watch.get());
   return {};
 }

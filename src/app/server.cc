@@ -45,7 +45,8 @@ Result<> build_guard(Parts& parts) {
   parts.limit_metrics.emplace(parts.registry);
   POSTERN_TRY(parts.limits, guard::Limits::open(parts.config.data_dir + "/limits.db", std::move(limits),
                                                 parts.clock, &*parts.limit_metrics));
-  parts.lockout = std::make_unique<guard::Lockout>(parts.config.lockout, parts.clock);
+  POSTERN_TRY(parts.lockout,
+              guard::Lockout::open(parts.config.data_dir + "/places.db", parts.config.lockout, parts.clock));
   return {};
 }
 

@@ -73,7 +73,7 @@ TEST(Config, NamesThePlaceAndTheNearestName) {
                 "a.toml:2:1: [listen] client_certificates: [::]:466 is neither in submission nor in "
                 "submissions"},
            Case{"hostname = \"a.b\"\n[limits.bulk]\nrecipients = [\"5/1h\", \"5 a day\"]",
-                "a.toml:3:14: recipients "},
+                "a.toml:3:23: limits.bulk.recipients: "},
            Case{"hostname = \"a.b\"\n[ldap]\nurl = \"ldap://x\"\nbind_dn = \"uid=%u\"",
                 "a.toml:2:1: [ldap] "},
            Case{"hostname = \"a.b\"\n[oauth]\nissuer = \"https://id.example\"",

@@ -173,13 +173,14 @@ net::Task<Accepted> IncomingMessage::finish() {
   if (standing == accounts::Standing::Unknown)
     co_return Refusal{Refusal::Why::StoreDown, to_string(standing)};
   if (standing != accounts::Standing::Good) co_return Refusal{Refusal::Why::Suspended, to_string(standing)};
+  std::optional<Refusal> scheduled = co_await check_scheduled();
+  if (scheduled) co_return *std::move(scheduled);
   if (std::optional<Refusal> refusal = take_from_limits()) co_return *std::move(refusal);
   std::uint32_t novelty = 0;
-  std::optional<Refusal> late = co_await ask_watch(novelty);
-  if (!late) late = co_await check_scheduled();
-  if (late) {
+  std::optional<Refusal> held = co_await ask_watch(novelty);
+  if (held) {
     services_.limits.give_back(sender_, tally_);
-    co_return *std::move(late);
+    co_return *std::move(held);
   }
 
   queue::NewMessage message{.id = id_,

@@ -51,9 +51,10 @@ net::Task<Logins::Outcome> Logins::check(net::Loop& loop, sasl::Claim claim, Cli
     write_log("submission.auth_unavailable", client, name, account.error().detail);
     co_return Refusal::Unavailable;
   }
-  lockout_.failed(client.ip, name);
+  const std::chrono::milliseconds delay = lockout_.failed(client.ip, name);
   if (watch_ != nullptr) watch_->login_failed(client.ip, name);
   write_log("submission.auth_failed", client, name, account.error().detail);
+  if (delay.count() > 0) co_await loop.sleep_until(clock_.steady_now() + delay);
   co_return Refusal::Wrong;
 }
 

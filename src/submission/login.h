@@ -21,8 +21,13 @@ class Logins {
  public:
   /// `tokens` may be nullptr: then there is no OAuth; `watch` too: nobody looks for stolen accounts.
   Logins(accounts::Directory& directory, guard::Lockout& lockout, LogBudget& log_budget,
-         oauth::TokenVerifier* tokens, guard::WatchBook* watch = nullptr)
-      : directory_(directory), lockout_(lockout), log_budget_(log_budget), tokens_(tokens), watch_(watch) {}
+         oauth::TokenVerifier* tokens, const Clock& clock, guard::WatchBook* watch = nullptr)
+      : directory_(directory),
+        lockout_(lockout),
+        log_budget_(log_budget),
+        tokens_(tokens),
+        clock_(clock),
+        watch_(watch) {}
 
   struct Client {
     net::IpAddress ip;
@@ -54,6 +59,7 @@ class Logins {
   guard::Lockout& lockout_;
   LogBudget& log_budget_;
   oauth::TokenVerifier* const tokens_;
+  const Clock& clock_;
   guard::WatchBook* const watch_;
 };
 
