@@ -6,6 +6,7 @@ import re
 import signal
 import smtplib
 import subprocess
+import threading
 import time
 
 import pytest
@@ -78,6 +79,22 @@ def test_a_bad_allow_list_is_named(postern):
     config.write_text('hostname = "mail.example.org"\n[lockout]\nallow = ["192.0.2.1/24"]\n')
     done = postern.cli("--config", str(config), "config", "check", ok=False)
     assert done.returncode == 1 and "bad.toml:3:" in done.stderr and "192.0.2.1/24" in done.stderr
+
+
+def test_a_flood_of_guesses_from_one_address_does_not_keep_others_out(make_postern):
+    server = make_postern('[delivery]\nmode = "sandbox"\n[lockout]\nfree_failures = 1000\n[accounts]\nhash_threads = 1\n')
+    answers = []
+    flood = [threading.Thread(target=lambda i=i: answers.append(attempt(server, f"f{i}@example.org", source="127.0.8.1")))
+             for i in range(60)]
+    for thread in flood:
+        thread.start()
+    eventually(lambda: answers, "the flood to have begun")
+    assert attempt(server, password=PASSWORD) == 235
+    waiting = sum(thread.is_alive() for thread in flood)
+    for thread in flood:
+        thread.join()
+    assert set(answers) <= {535, 454} and 535 in answers
+    assert waiting > 10, "the owner was served before most of those who came first"
 
 
 @pytest.mark.skipif(not FAIL2BAN.exists(), reason="fail2ban is not unpacked: ./dev deps")
