@@ -81,6 +81,8 @@ struct Parts {
   std::shared_ptr<net::TlsServer> tls;  ///< nullptr: no certificate is configured
   std::shared_ptr<net::TlsServer>
       tls_with_client_certificates;  ///< for listen.client_certificates; may be nullptr
+  net::SystemAddressLookup scanner_lookup;
+  std::unique_ptr<scan::Scanner> scanner;  ///< nullptr: none is configured
   std::optional<intake::Services> intake;
   submission::Metrics submission_metrics{registry};
   submission::LogBudget log_budget{clock};

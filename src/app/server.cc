@@ -68,9 +68,14 @@ Result<> load_certificates(Parts& parts) {
 Result<> build_submission(Parts& parts) {
   const config::Config& config = parts.config;
   parts.intake_options.replace(intake_options(config));
+  if (!config.scan.milters.empty() || !config.scan.rspamd.empty()) {
+    POSTERN_TRY(parts.scanner,
+                scan::Scanner::create(config.scan, config.data_dir, parts.registry, parts.scanner_lookup));
+  }
   parts.intake.emplace(intake::Services{config.hostname, parts.intake_options, parts.clock, *parts.directory,
                                         *parts.limits, *parts.queue, *parts.history, parts.watch.get(),
-                                        [&parts] { return report_domain(parts); }});
+                                        [&parts] { return report_domain(parts); },
+                                        parts.scanner.get()});
   std::vector<net::Network> proxies;
   for (const std::string& text : config.submission.proxy_networks) {
     POSTERN_TRY(net::Network network, net::Network::parse(text));

@@ -16,6 +16,7 @@
 #include "intake/pipeline.h"
 #include "oauth/token_verifier.h"
 #include "queue/sqlite_queue.h"
+#include "scan/options.h"
 #include "submission/options.h"
 #include "tlspolicy/options.h"
 
@@ -135,6 +136,7 @@ struct Config {
   dns::Options dns;
   queue::Options queue;
   intake::Options intake;
+  scan::Options scan;
   submission::Options submission;
   delivery::Options delivery;
   tlspolicy::Options tls_policies;

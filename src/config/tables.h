@@ -25,6 +25,7 @@ void visit_tables(Visit&& visit, Configs&... configs) {
   visit("watch", configs.watch...);
   visit("submission", configs.submission...);
   visit("intake", configs.intake...);
+  visit("scan", configs.scan...);
   visit("queue", configs.queue...);
   visit("delivery", configs.delivery...);
   visit("tls_policies", configs.tls_policies...);

@@ -48,6 +48,10 @@ const char* name_of(Refusal::Why why) {
       return "StoreDown";
     case Refusal::Why::Held:
       return "Held";
+    case Refusal::Why::Unwanted:
+      return "Unwanted";
+    case Refusal::Why::NotScanned:
+      return "NotScanned";
     case Refusal::Why::Suspended:
       return "Suspended";
   }

@@ -8,6 +8,7 @@
 #include "intake/trace.h"
 #include "smtp/ascii.h"
 
+#include "scan/edits.h"
 #include <algorithm>
 
 namespace postern::intake {
@@ -91,6 +92,11 @@ std::optional<Refusal> IncomingMessage::check_sender_rights(const mail::Header& 
 }
 
 net::Task<> IncomingMessage::store(std::string_view content) {
+  if (spool_) {
+    if (const Result<> kept = spool_->append(content); !kept)
+      refusal_ = Refusal{Refusal::Why::StoreDown, kept.error().detail};
+    co_return;
+  }
   const Result<> stored = co_await draft_->append(content);
   if (!stored) refusal_ = Refusal{Refusal::Why::StoreDown, stored.error().detail};
 }
@@ -100,6 +106,10 @@ net::Task<> IncomingMessage::begin_body() {
   refusal_ = process_header();
   if (refusal_) co_return;
   eight_bit_ = eight_bit_ || smtp::has_eight_bit(header_);
+  if (services_.scanner != nullptr) {
+    spool_ = services_.scanner->spool();
+    co_return;  // the header stays until ask_scanners()
+  }
   draft_ = services_.queue.begin(loop_, id_);
   header_ += "\r\n";
   co_await store(header_);
@@ -173,6 +183,10 @@ net::Task<Accepted> IncomingMessage::finish() {
   if (standing == accounts::Standing::Unknown)
     co_return Refusal{Refusal::Why::StoreDown, to_string(standing)};
   if (standing != accounts::Standing::Good) co_return Refusal{Refusal::Why::Suspended, to_string(standing)};
+  if (spool_) {
+    co_await ask_scanners();
+    if (refusal_) co_return *std::move(refusal_);
+  }
   std::optional<Refusal> scheduled = co_await check_scheduled();
   if (scheduled) co_return *std::move(scheduled);
   if (std::optional<Refusal> refusal = take_from_limits()) co_return *std::move(refusal);
@@ -263,6 +277,81 @@ std::optional<Refusal> IncomingMessage::take_from_limits() {
   for (const guard::Allowance& near : taken.near)
     loop_.spawn(send_limit_notice(loop_, services_, facts_.account.address, near));
   return std::nullopt;
+}
+
+scan::Message IncomingMessage::shown_to_scanners(const mail::Header& header) const {
+  scan::Message shown{.queue_id = to_string(id_),
+                      .hostname = services_.hostname,
+                      .client = facts_.client,
+                      .helo = facts_.helo,
+                      .account = facts_.account.address,
+                      .tls_cipher = facts_.tls_cipher,
+                      .reverse_path = facts_.envelope.reverse_path,
+                      .recipients = {},
+                      .header = header,
+                      .body = *spool_};
+  for (const smtp::Recipient& to : facts_.envelope.recipients) shown.recipients.push_back(to.address);
+  return shown;
+}
+
+/// Asks the content scanners about the message as it would go out, makes their changes and stores it; or refuses.
+net::Task<> IncomingMessage::ask_scanners() {
+  Result<mail::Header> header = mail::Header::parse(header_);
+  if (!header) {
+    refusal_ = Refusal{Refusal::Why::BadContent, header.error().detail};
+    co_return;
+  }
+  const scan::Message shown = shown_to_scanners(*header);
+  const scan::Verdict verdict = co_await services_.scanner->scan(loop_, shown);
+  facts_.scan_score = verdict.score;
+  record_scanned(verdict);
+  if (verdict.decision == scan::Verdict::Decision::Accept) {
+    mail::Header changed = *header;
+    const Result<std::vector<std::string>> refused = scan::apply_edits(changed, verdict.edits);
+    // Whatever scanners want: what leaves keeps to RFC 5322 §3.6.
+    const bool sound = refused && !check_field_counts(changed);
+    if (!sound || !refused->empty()) {
+      log::Event(log::Level::Warning, "scan.edits_refused")
+          .with("queue_id", id_)
+          .with("field", sound ? refused->front() : "all: the header would not be valid");
+    }
+    co_await store_scanned(sound ? std::move(changed) : *std::move(header));
+    co_return;
+  }
+  const bool later = verdict.decision == scan::Verdict::Decision::Defer;
+  if (!later && services_.watch != nullptr)
+    services_.watch->report(facts_.account.address, guard::Report::ScannerSpam);
+  refusal_ = Refusal{later ? Refusal::Why::NotScanned : Refusal::Why::Unwanted, verdict.text};
+}
+
+net::Task<> IncomingMessage::store_scanned(mail::Header header) {
+  constexpr std::size_t kPiece = std::size_t{64} * 1024;
+  const std::unique_ptr<scan::Spool> body = std::move(spool_);
+  draft_ = services_.queue.begin(loop_, id_);
+  const std::string head = header.octets() + "\r\n";
+  co_await store(head);
+  for (std::uint64_t at = 0; at < body->size() && !refusal_;) {
+    const Result<std::string> piece = body->read(at, kPiece);
+    if (!piece) {
+      refusal_ = Refusal{Refusal::Why::StoreDown, piece.error().detail};
+      co_return;
+    }
+    at += piece->size();
+    co_await store(*piece);
+  }
+}
+
+void IncomingMessage::record_scanned(const scan::Verdict& verdict) {
+  const bool accepted = verdict.decision == scan::Verdict::Decision::Accept;
+  const std::string detail =
+      (accepted ? "" : "refused; ") + (verdict.summary.empty() ? std::string("accept") : verdict.summary);
+  log::Event(log::Level::Info, "scan.verdict")
+      .with("queue_id", id_)
+      .with("account", facts_.account.address)
+      .with("accepted", accepted)
+      .with("verdict", detail);
+  services_.history.record({services_.clock.now(), id_, "scanned", facts_.account.address,
+                            facts_.envelope.reverse_path, "", detail});
 }
 
 void IncomingMessage::record_accepted() {

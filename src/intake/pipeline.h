@@ -12,6 +12,7 @@
 #include "mail/mime_scan.h"
 #include "queue/history.h"
 #include "queue/queue.h"
+#include "scan/scanner.h"
 
 #include <functional>
 #include <memory>
@@ -77,6 +78,7 @@ struct Services {
   guard::WatchBook* watch = nullptr;  ///< nullptr: stolen accounts are not looked for
   /// The domain that signs mail of the server itself; "": none can.
   std::function<std::string()> report_domain = {};
+  scan::Scanner* scanner = nullptr;  ///< nullptr: nobody looks at the content
 };
 
 using Accepted = std::variant<queue::Receipt, Refusal>;
@@ -84,7 +86,8 @@ using Accepted = std::variant<queue::Receipt, Refusal>;
 /// One message on its way in: the header is collected, the body goes through to the queue in pieces.
 ///
 /// Threads  its loop's.
-/// Limits   the header section (options.max_header) and one piece of the body in memory.
+/// Limits   the header section (options.max_header) and one piece of the body in memory; while content scanners are
+///          asked, the body is with them in a scan::Spool and goes to the queue after their verdict.
 class IncomingMessage {
  public:
   IncomingMessage(net::Loop& loop, const Services& services, SubmissionFacts facts);
@@ -114,7 +117,11 @@ class IncomingMessage {
   [[nodiscard]] bool needs_smtputf8() const;
   net::Task<std::optional<Refusal>> check_scheduled();
   [[nodiscard]] std::optional<Refusal> take_from_limits();
+  [[nodiscard]] scan::Message shown_to_scanners(const mail::Header& header) const;
+  net::Task<> ask_scanners();
+  net::Task<> store_scanned(mail::Header header);
   void record_accepted();
+  void record_scanned(const scan::Verdict& verdict);
   void record(const char* kind);
 
   net::Loop& loop_;
@@ -123,6 +130,7 @@ class IncomingMessage {
   SubmissionFacts facts_;
   const QueueId id_;
   std::unique_ptr<queue::Queue::Draft> draft_;
+  std::unique_ptr<scan::Spool> spool_;  ///< the body until ask_scanners(); nullptr: nobody looks at it
   std::string header_;
   bool in_body_ = false;
   bool eight_bit_ = false;

@@ -17,6 +17,8 @@ struct Refusal {
     OverLimitForGood,  ///< 550 5.7.1
     Held,              ///< the watch holds the account: 450 4.7.1
     StoreDown,         ///< 452 4.3.1: try again later
+    Unwanted,          ///< a content scanner refuses it: 550 5.7.1
+    NotScanned,        ///< a content scanner says later, or does not answer: 451 4.7.1
     Suspended,         ///< suspended, removed or given a new password meanwhile: 550 5.7.1
   };
   Why why;

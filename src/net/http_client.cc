@@ -50,10 +50,14 @@ Result<std::string> written(const HttpRequest& request, const HttpUrl& url) {
   for (const auto& [name, value] : request.fields) {
     if (name.empty() || !is_printable(name) || name.find(':') != std::string::npos || has_control(value))
       return fail(Errc::Malformed, "not a header field: " + name);
-    out.set(name, value);
+    out.insert(name, value);  // a name may come several times
   }
   out.body() = request.body;
-  if (!request.body.empty() || request.method == "POST" || request.method == "PUT") out.prepare_payload();
+  if (request.source) {
+    out.content_length(request.source->size);
+  } else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+    out.prepare_payload();
+  }
   std::ostringstream text;
   text << out;
   return text.str();
@@ -211,6 +215,18 @@ Task<Result<Stream>> connect_any(Loop& loop, AddressLookup& lookup, const HttpUr
   co_return last;
 }
 
+Task<Result<>> write_source(Stream& stream, const HttpBodySource& source, SteadyTime deadline) {
+  for (std::uint64_t at = 0; at < source.size;) {
+    const Result<std::string> piece = source.read(at);
+    if (!piece) co_return piece.error();
+    if (piece->empty() || piece->size() > source.size - at)
+      co_return fail(Errc::Internal, "the body of an HTTP request has not the size it should have");
+    POSTERN_CO_CHECK(co_await stream.write(*piece, deadline));
+    at += piece->size();
+  }
+  co_return Result<>{};
+}
+
 }  // namespace
 
 Task<Result<HttpResponse>> HttpClient::fetch(Loop& loop, HttpRequest request, SteadyTime deadline) {
@@ -230,6 +246,7 @@ Task<Result<HttpResponse>> HttpClient::fetch(Loop& loop, HttpRequest request, St
   }
   const Result<> sent = co_await stream.write(wire, deadline);
   if (!sent) co_return sent.error();
+  if (request.source) POSTERN_CO_CHECK(co_await write_source(stream, *request.source, deadline));
   const bool head = request.method == "HEAD";
   Result<HttpResponse> response = co_await read_response(stream, head, options_.max_body, deadline);
   co_return response;

@@ -9,7 +9,9 @@
 #include "net/tls.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,11 +32,18 @@ struct HttpUrl {
 
 using HttpFields = std::vector<std::pair<std::string, std::string>>;
 
+/// A body that is not held in memory: exactly `size` octets; read(at) gives some of those from `at` on.
+struct HttpBodySource {
+  std::uint64_t size = 0;
+  std::function<Result<std::string>(std::uint64_t at)> read;
+};
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   HttpFields fields;  ///< beside Host, User-Agent, Connection and Content-Length, which are ours
   std::string body;
+  std::optional<HttpBodySource> source = std::nullopt;  ///< instead of `body`
 };
 
 struct HttpResponse {

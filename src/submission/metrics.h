@@ -13,7 +13,7 @@ enum class TurnedAway : std::uint8_t { TooMany, TooManyFromNetwork, StoreDown };
 /// What a login came to.
 enum class Login : std::uint8_t { Ok, Failed, LockedOut, Unavailable };
 /// Why a message was not taken after its content.
-enum class Rejected : std::uint8_t { Content, TooBig, Rights, Limit, StoreDown, Suspended, Held };
+enum class Rejected : std::uint8_t { Content, TooBig, Rights, Limit, StoreDown, Suspended, Held, Scanner };
 
 [[nodiscard]] constexpr Rejected rejected_because(intake::Refusal::Why why) {
   using Why = intake::Refusal::Why;
@@ -31,6 +31,9 @@ enum class Rejected : std::uint8_t { Content, TooBig, Rights, Limit, StoreDown, 
       return Rejected::Limit;
     case Why::StoreDown:
       return Rejected::StoreDown;
+    case Why::Unwanted:
+    case Why::NotScanned:
+      return Rejected::Scanner;
     case Why::Suspended:
       return Rejected::Suspended;
     case Why::Held:
@@ -86,7 +89,7 @@ class Metrics {
       registry_,
       "postern_submission_rejected_total",
       "reason",
-      {"content", "too_big", "rights", "limit", "store_down", "suspended", "held"},
+      {"content", "too_big", "rights", "limit", "store_down", "suspended", "held", "scanner"},
       "Messages answered 4xx or 5xx after their content. A rise of limit "
       "alone: one sender; of store_down: page "
       "someone."};

@@ -132,6 +132,11 @@ Reply refused(const intake::Refusal& refusal) {
       return over_limit(guard::Verdict::reject(text));
     case Why::Held:
       return on_hold(text);
+    case Why::Unwanted:
+      return make(550, {5, 7, 1},
+                  "Message refused by the content scanner" + (text.empty() ? "" : ": " + text));
+    case Why::NotScanned:
+      return make(451, {4, 7, 1}, "Try again later" + (text.empty() ? "" : ": " + text));
     case Why::StoreDown:
       return make(452, {4, 3, 1}, "Message not accepted now; try again later");
     case Why::Suspended:

@@ -27,6 +27,10 @@ TEST(RefusedMessages, HaveTheseReplies) {
            Case{{Why::OverLimit, "message limit 2/1h reached: 2 used; frees at 2023-11-14 23:13:00 UTC"},
                 "450 4.7.1 Sending limit: message limit 2/1h reached: 2 used; frees at 2023-11-14 23:13:00 "
                 "UTC\r\n"},
+           Case{{Why::Unwanted, "Gtube pattern"},
+                "550 5.7.1 Message refused by the content scanner: Gtube pattern\r\n"},
+           Case{{Why::NotScanned, "the content scanner does not answer"},
+                "451 4.7.1 Try again later: the content scanner does not answer\r\n"},
            Case{{Why::StoreDown, "disk I/O error on /secret/path"},
                 "452 4.3.1 Message not accepted now; try again later\r\n"},
            Case{{Why::Held, "a@example.org"},
