@@ -19,7 +19,7 @@ namespace postern::probe {
 /// EHLO, or HELO where EHLO is refused (RFC 5321 §3.2).
 [[nodiscard]] EhloSeen greet(Wire& wire, const std::string& name, SteadyTime deadline);
 
-/// PLAIN or else LOGIN, whichever is offered (RFC 4616; LOGIN has only a draft).
+/// The best of what is offered: SCRAM-SHA-256 (RFC 7677), PLAIN (RFC 4616) or LOGIN (which has only a draft).
 [[nodiscard]] LoginSeen login(Wire& wire, const std::vector<std::string>& mechanisms, const std::string& user,
                               const std::string& password, SteadyTime deadline);
 

@@ -84,7 +84,8 @@ void EndpointJudge::login() {
   if (!login.refused_by_us.empty()) {
     fault(Failure::PasswordNotSent, Step::Login,
           where() + ": the password was not sent: " + login.refused_by_us, "",
-          "repair TLS first; --insecure --insecure sends it all the same");
+          login.tried ? "offer one of them, or try the login with a client that knows what the server offers"
+                      : "repair TLS first; --insecure --insecure sends it all the same");
   } else if (login.tried && login.reply.code != 235) {
     fault(Failure::LoginRefused, Step::Login,
           fmt::format("{}: the login ({}) is refused: {}", where(), login.mechanism,
