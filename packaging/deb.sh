@@ -84,6 +84,7 @@ set -e
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 POSTRM
 chmod 0755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm" "$root/DEBIAN/postrm"
+echo /etc/ufw/applications.d/postern >"$root/DEBIAN/conffiles"
 find "$root" -type d -exec chmod 0755 {} +
 mkdir -p build
 dpkg-deb --root-owner-group --build "$root" "build/postern_${version}_${arch}.deb"
