@@ -50,8 +50,9 @@ net::Task<Result<>> tell_by_mail(Parts& parts, net::Loop& loop, const guard::Hel
                                      .keeps_new_mail = parts.config.watch.new_mail == guard::NewMail::Hold},
                                     hold);
   std::string recipient = to;
-  const Result<> queued = co_await intake::enqueue_generated(loop, *parts.intake, std::move(recipient),
-                                                             report_domain(parts), std::move(content), false);
+  smtp::MailParams params;
+  const Result<> queued = co_await intake::enqueue_generated(
+      loop, *parts.intake, std::move(recipient), report_domain(parts), std::move(content), std::move(params));
   if (!queued)
     log::Event(log::Level::Error, "watch.notice_failed").with("to", to).with("why", queued.error().detail);
   co_return queued;
