@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 
+import pytest
 from conftest import openssl
 
 
@@ -143,7 +144,10 @@ class WebHost:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer((address, 443), Handler)
+        try:
+            self.server = http.server.ThreadingHTTPServer((address, 443), Handler)
+        except PermissionError:
+            pytest.skip("port 443 needs root")
         self.server.daemon_threads = True
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
