@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   cli::add_check_commands(app, context);
   cli::add_firewall_commands(app, context);
   cli::add_ports_commands(app, context);
+  cli::add_doctor_commands(app, context);
   cli::add_completion_commands(app, context);
   try {
     app.parse(argc, argv);

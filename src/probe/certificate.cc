@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/objects.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -120,6 +121,15 @@ CertificateSeen describe(x509_st* certificate) {
   }
   OPENSSL_free(spki);
   return seen;
+}
+
+Result<CertificateSeen> read_certificate(const std::string& path) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> file(BIO_new_file(path.c_str(), "r"), BIO_free);
+  if (!file) return fail(Errc::NotFound, path + ": cannot be read");
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr), X509_free);
+  if (!certificate) return fail(Errc::Malformed, path + ": there is no certificate in it");
+  return describe(certificate.get());
 }
 
 bool tlsa_matches(const net::TlsaRecord& record, const std::vector<CertificateSeen>& chain) {

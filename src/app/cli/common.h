@@ -49,6 +49,7 @@ void add_app_password_commands(CLI::App& app, Context& context);
 void add_check_commands(CLI::App& app, Context& context);
 void add_completion_commands(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
+void add_doctor_commands(CLI::App& app, Context& context);
 void add_domain_commands(CLI::App& app, Context& context);
 void add_explain_command(CLI::App& app, Context& context);
 void add_firewall_commands(CLI::App& app, Context& context);
