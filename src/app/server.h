@@ -19,11 +19,6 @@ namespace postern::app {
 /// Errors: a password or CA file that cannot be used, with its name.
 [[nodiscard]] Result<delivery::Settings> delivery_settings(const config::Config& config);
 
-struct Parts;
-/// Who signs what we report: the host's own domain or the first parent that we have a key for; "" when there is
-/// none.
-[[nodiscard]] std::string report_domain(const Parts& parts);
-
 /// Runs the server until SIGTERM or SIGINT, then finishes what is in flight. The bound ports are in
 /// data_dir/listening.json while it runs. Errors: whatever keeps it from starting, in words for the operator.
 /// Threads  call it on the main thread, before any other thread exists.

@@ -73,9 +73,10 @@ net::Task<> send_limit_notice(net::Loop& loop, const Services& services, std::st
       .with("used", near.used);
   std::string content = limit_notice(account, near, services.hostname, services.clock.now());
   std::string domain = services.report_domain ? services.report_domain() : std::string();
-  const bool smtputf8 = smtp::has_eight_bit(account);
-  const Result<> sent =
-      co_await enqueue_generated(loop, services, account, std::move(domain), std::move(content), smtputf8);
+  smtp::MailParams params;
+  params.smtputf8 = smtp::has_eight_bit(account);
+  const Result<> sent = co_await enqueue_generated(loop, services, account, std::move(domain),
+                                                   std::move(content), std::move(params));
   if (!sent) {
     log::Event(log::Level::Error, "limits.notice_failed")
         .with("account", account)
