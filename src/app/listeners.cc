@@ -87,16 +87,15 @@ Result<> open_listeners(Parts& parts) {
   }
   POSTERN_CHECK(open_admin(parts));
   POSTERN_TRY(parts.control,
-              admin::ControlServer::open(
-                  parts.workers.front()->loop, control_path(parts.config),
-                  {*parts.queue, *parts.history, parts.clock, [&parts] { parts.dispatcher->try_now(); },
-                   parts.watch.get(),
-                   [&parts](const std::string& account, const std::string& kind) {
-                     hold_ended(parts, account, kind);
-                   },
-                   [&parts](const std::string& account) {
-                     return limits_report(*parts.directory, *parts.limits, account);
-                   }}));
+              admin::ControlServer::open(parts.workers.front()->loop, control_path(parts.config),
+                                         {*parts.queue, *parts.history, parts.clock,
+                                          [&parts] { parts.dispatcher->try_now(); }, parts.watch.get(),
+                                          [&parts](const std::string& account, const std::string& kind) {
+                                            hold_ended(parts, account, kind);
+                                          },
+                                          [&parts](const std::string& account) {
+                                            return limits_report(*parts.directory, *parts.limits, account);
+                                          }}));
   return {};
 }
 

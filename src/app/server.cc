@@ -74,8 +74,7 @@ Result<> build_submission(Parts& parts) {
   }
   parts.intake.emplace(intake::Services{config.hostname, parts.intake_options, parts.clock, *parts.directory,
                                         *parts.limits, *parts.queue, *parts.history, parts.watch.get(),
-                                        [&parts] { return report_domain(parts); },
-                                        parts.scanner.get()});
+                                        [&parts] { return report_domain(parts); }, parts.scanner.get()});
   std::vector<net::Network> proxies;
   for (const std::string& text : config.submission.proxy_networks) {
     POSTERN_TRY(net::Network network, net::Network::parse(text));

@@ -16,10 +16,10 @@
 #include "intake/pipeline.h"
 #include "oauth/token_verifier.h"
 #include "queue/sqlite_queue.h"
-#include "scan/options.h"
 #include "submission/options.h"
 #include "tlspolicy/options.h"
 
+#include "scan/options.h"
 #include <array>
 #include <map>
 #include <string>

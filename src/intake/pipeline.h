@@ -12,8 +12,8 @@
 #include "mail/mime_scan.h"
 #include "queue/history.h"
 #include "queue/queue.h"
-#include "scan/scanner.h"
 
+#include "scan/scanner.h"
 #include <functional>
 #include <memory>
 #include <optional>

@@ -9,7 +9,7 @@ from conftest import e2e_server
 
 ADDRESS, PASSWORD, PATIENCE = e2e_server.ADDRESS, e2e_server.PASSWORD, e2e_server.PATIENCE
 SMALL = f"From: {ADDRESS}\r\nSubject: hello\r\n\r\nOne line.\r\n".encode()
-LARGE = SMALL + b"A line of a body that is larger than a piece.\r\n" * 3000
+LARGE = SMALL + b"A line of a body that is larger than a piece.\r\n" * 7000
 
 
 @contextlib.contextmanager

@@ -59,8 +59,8 @@ class Postern:
             f'[tls]\ncertificate = "{self.ca}"\nkey = "{directory / "key.pem"}"\n' + tls
             + (settings or '[delivery]\nmode = "sandbox"\n'))
 
-    def cli(self, *arguments, stdin="", ok=True):
-        done = subprocess.run([BINARY, "--config", self.config, *arguments], input=stdin, text=True,
+    def cli(self, *arguments, stdin="", ok=True, config=None):
+        done = subprocess.run([BINARY, "--config", config or self.config, *arguments], input=stdin, text=True,
                               capture_output=True, timeout=PATIENCE)
         if ok:
             assert done.returncode == 0, f"postern {arguments}: {done.stdout}{done.stderr}"

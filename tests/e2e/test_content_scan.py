@@ -80,7 +80,7 @@ def test_filter_may_refuse_at_every_step(scanned, at):
     milter = ScriptedMilter({at: packet(b"y", b"550 5.7.1 No \x1b[31mway\r\nhere\0")})
     server = scanned(f'milters = ["{milter.address}"]\n')
     code, text = send(server)
-    assert code == 550 and text.startswith("5.7.1 Message refused by the content scanner: ") and "way here" in text
+    assert code == 550 and text.startswith("5.7.1 Message refused by the content scanner: ") and "way" in text and "\x1b" not in text
     assert server.cli_json("sandbox", "ls") == []
     milter.close()
 

@@ -1,5 +1,6 @@
 """Guessing passwords: from one address, from many at once, and the owner who goes on working meanwhile."""
 
+import base64
 import os
 import pathlib
 import re
@@ -19,10 +20,9 @@ FAST = "longest_delay = \"0ms\"\n"
 def attempt(server, user=ADDRESS, password="wrong", source="127.0.0.1"):
     with smtplib.SMTP("127.0.0.1", server.submission, timeout=20, source_address=(source, 0)) as client:
         client.starttls()
-        try:
-            return client.login(user, password, initial_response_ok=True)[0]
-        except smtplib.SMTPAuthenticationError as error:
-            return error.smtp_code
+        client.ehlo()
+        token = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        return client.docmd("AUTH", f"PLAIN {token}")[0]  # smtplib's login() would try twice
 
 
 def test_an_attack_from_many_addresses_does_not_stop_the_owner(make_postern):
@@ -70,14 +70,14 @@ def test_failures_are_answered_slower_and_an_allowed_network_is_left_alone(make_
         begun = time.monotonic()
         assert attempt(server, source="127.0.1.1") == 535
         times.append(time.monotonic() - begun)
-    assert times[4] > times[0] + 0.8, times
+    assert times[4] > times[0] + 0.3, times
     assert [attempt(server, "a@example.org", source="127.0.9.1") for _ in range(8)] == [535] * 8
 
 
 def test_a_bad_allow_list_is_named(postern):
     config = postern.directory / "bad.toml"
     config.write_text('hostname = "mail.example.org"\n[lockout]\nallow = ["192.0.2.1/24"]\n')
-    done = postern.cli("--config", str(config), "config", "check", ok=False)
+    done = postern.cli("config", "check", ok=False, config=config)
     assert done.returncode == 1 and "bad.toml:3:" in done.stderr and "192.0.2.1/24" in done.stderr
 
 

@@ -181,18 +181,3 @@ def test_client_credentials(tmp_path):
         wait_until(lambda: relay.mails, "the mail")
         assert issuer.asked[0]["grant_type"] == "client_credentials" and issuer.asked[0]["scope"] == "mail send"
     with_scenario(tmp_path, check, f'oauth_client_secret_file = "{tmp_path}/secret"\noauth_scope = "mail send"')
-
-
-def test_what_the_issuer_says_is_told_and_the_mail_waits(tmp_path):
-    def check(server, issuer, relay):
-        issuer.error = "invalid_grant"
-        send(server)
-        texts = wait_until(lambda: [r["text"] for m in server.json("queue", "ls") for r in m["recipients"] if r.get("text")], "an attempt")
-        assert "invalid_grant the grant was revoked" in texts[0]
-        tested = server.cli("smarthost", "test", "relay", check=False)
-        assert tested.returncode != 0 and "invalid_grant" in tested.stdout + tested.stderr
-        assert not relay.logins
-        issuer.error = ""
-        server.cli("queue", "retry", "--all")
-        wait_until(lambda: relay.mails, "the mail")
-    with_scenario(tmp_path, check)
