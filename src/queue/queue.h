@@ -238,7 +238,7 @@ class Queue {
                                                           std::size_t max) = 0;
   /// Gives a lease back untried.
   virtual void release(const Lease& lease) = 0;
-  /// The content's piece number `piece`, from 0, at most 256 KiB; empty: past the end.
+  /// The content's piece number `piece`, from 0; empty: past the end.
   virtual net::Task<Result<std::string>> read(net::Loop& loop, QueueId id, std::uint32_t piece) = 0;
   /// Ends a lease. `keep_signature`: a signature made in this attempt, kept for the next; may be empty.
   /// After an error the lease goes on, so that nobody repeats what was delivered: settle again, or keep it.

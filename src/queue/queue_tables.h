@@ -9,10 +9,10 @@
 
 namespace postern::queue {
 
-/// A piece of content that is put aside before its message exists.
+/// Largest piece of content in one row.
 constexpr std::size_t kPiece = std::size_t{64} * 1024;
-/// The most content in the message's own row: what comes after its pieces, or all of it.
-constexpr std::size_t kMostInRow = 4 * kPiece;
+/// The most content of a message on its way in that waits in memory for its commit.
+constexpr std::size_t kMostInMemory = 4 * kPiece;
 
 /// The schema of queue.db, one step per version.
 [[nodiscard]] const std::vector<std::string>& queue_schema();
@@ -39,7 +39,7 @@ class QueueTables {
 
   /// Puts a piece of a message that does not exist yet aside.
   [[nodiscard]] Result<> insert_piece(QueueId id, std::uint32_t number, std::string_view content);
-  /// Makes the message: from here on it exists. `tail` is its last piece, number `pieces`.
+  /// Makes the message: from here on it exists. `tail` is its content from piece number `pieces` on.
   [[nodiscard]] Result<> insert_message(const NewMessage& message, std::uint64_t size, std::uint32_t pieces,
                                         std::string_view tail);
   [[nodiscard]] Result<> settle(QueueId id, const std::vector<RecipientOutcome>& outcomes,

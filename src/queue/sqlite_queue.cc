@@ -107,7 +107,7 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
  private:
   /// Whether the content, which has filled its room, may go on in memory.
   bool keep_more() {
-    if (pieces_ > 0 || room_ == kMostInRow || !share_.take(kPiece)) return false;
+    if (pieces_ > 0 || room_ == kMostInMemory || !share_.take(kPiece)) return false;
     room_ += kPiece;
     return true;
   }

@@ -65,3 +65,37 @@ def test_each_kind_of_damaged_record_is_set_aside_and_named(make_postern, make_h
         client.sendmail(ADDRESS, ["later@example.net"], SMALL)
     e2e_server.eventually(lambda: hop.taken["later@example.net"], "new mail to be delivered")
     assert postern.stop() == 0
+
+
+def test_a_page_of_garbage_stops_nobody_else(make_postern, make_hop):
+    hop = make_hop()
+    users = {f"u{n}": LARGE for n in range(6)} | {"sound": SMALL}
+    postern, ids = stopped_with_mail(make_postern, hop, users)
+    path = postern.data / "queue.db"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+    database.close()
+    # Content of one message, in the overflow pages or leaves of `pieces`: found by its text.
+    raw = bytearray(path.read_bytes())
+    needle = b"A line of a body that is larger than a piece."
+    pages = [p for p in range(1, len(raw) // size) if raw.count(needle, p * size, (p + 1) * size) > 20]
+    assert pages
+    page = pages[len(pages) // 2]
+    raw[page * size:(page + 1) * size] = b"\xa5" * size
+    path.write_bytes(raw)
+    postern.start()
+    postern.cli("queue", "retry", "--all")
+    with logged_in(postern) as client:
+        client.sendmail(ADDRESS, ["later@example.net"], SMALL)
+    wait = e2e_server.eventually
+    wait(lambda: hop.taken["sound@example.net"] and hop.taken["later@example.net"], "the sound ones to be delivered")
+    # All but the one whose page it was are delivered as they were sent; that one is named.
+    wait(lambda: sum(bool(hop.taken[f"u{n}@example.net"]) for n in range(6)) >= 5, "the other large ones")
+    log = (postern.directory / "server.log").read_text()
+    missing = [u for u in users if not hop.taken[f"{u}@example.net"]]
+    for user in missing:
+        wait(lambda: ids[user] in set_aside(postern), f"{user} to be named")
+        assert postern.cli_json("queue", "show", ids[user]), "it is still there"
+    assert missing or "sound" in log
+    assert postern.stop() == 0
