@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), rea
 def test_in_a_network_of_its_own():
     if INSIDE in os.environ:
         return
-    network = "ip link set lo up && ip link add hole type dummy && ip addr add 2001:db8::1/64 dev hole nodad && ip link set hole up"
-    if subprocess.run(["unshare", "-n", "ip", "link", "add", "hole", "type", "dummy"], capture_output=True).returncode != 0:
-        pytest.skip("needs root and a kernel with dummy network devices")
+    # What goes into the hole meets nobody who would answer, not even that there is nobody.
+    network = ("ip link set lo up && ip link add hole type veth peer name hidden && ip link set hole arp off && ip link set hidden up && "
+               "ip addr add 2001:db8::1/64 dev hole nodad && ip link set hole up")
     done = subprocess.run(["unshare", "-n", "sh", "-c", network + ' && exec "$@"', "sh", sys.executable, "-m", "pytest", "-q", "-p",
                            "no:cacheprovider", __file__], env={**os.environ, INSIDE: "1"}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -93,12 +93,11 @@ def test_a_silent_family_of_addresses_costs_seconds_and_not_minutes(world):
 
 
 @inside
-@pytest.mark.parametrize("domain, status", [("null.test", "5.1.10"), ("us.test", "5.4.6"), ("missing.test", "5.1.2")])
-def test_nowhere_to_go_comes_back(world, domain, status):
+@pytest.mark.parametrize("domain, why", [("null.test", "accepts no mail"), ("us.test", "mail would loop"), ("missing.test", "does not exist")])
+def test_nowhere_to_go_comes_back(world, domain, why):
     server, first, second, _ = world
     send(server, f"r@{domain}")
     line = eventually(lambda: [text for text in server.cli("trace", f"r@{domain}", ok=False).stdout.splitlines() if "failed" in text],
                       "the failure")[0]
-    messages = server.cli_json("trace", f"r@{domain}")
-    assert status in line or status in str(messages), line
+    assert why in line, line
     assert f"r@{domain}" not in first.recipients() + second.recipients()
