@@ -11,6 +11,8 @@
 #include "store/file_watch.h"
 #include "store/sqlite.h"
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -136,6 +138,10 @@ class Directory {
   store::Database reader_;
   std::int64_t version_ = -1;
   bool look_again_ = true;
+  /// How long a look at the file is trusted; change() returns only when no process trusts an older one.
+  static constexpr std::chrono::milliseconds kTrusted{1};
+  SteadyTime looked_{};
+  std::atomic<bool> changed_ = false;  // by this process: counts at once
   std::shared_ptr<const Snapshot> snapshot_;
   // A connection of its own, so that questions do not wait for a sync; what it changes, data_version() tells.
   std::mutex writer_mutex_;
