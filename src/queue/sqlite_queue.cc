@@ -169,8 +169,6 @@ Result<std::unique_ptr<SqliteQueue>> SqliteQueue::open(const std::string& path, 
   POSTERN_TRY(store::Database database,
               store::Database::open(path, store::Database::Sync::Full, gathering->name()));
   POSTERN_CHECK(database.migrate(queue_schema()));
-  // Debian's SQLite overwrites what is deleted with zeros: each page of a delivered body went through the log again.
-  POSTERN_CHECK(database.execute("PRAGMA secure_delete=OFF"));
   POSTERN_TRY(QueueTables tables, QueueTables::prepare(database));
   POSTERN_TRY(store::Transaction sweep, store::Transaction::begin(database));
   POSTERN_CHECK(tables.sweep());
