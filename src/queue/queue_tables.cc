@@ -65,6 +65,20 @@ ALTER TABLE bodies RENAME TO pieces;
 CREATE UNIQUE INDEX piece_of ON pieces(message, number);
 )";
 
+// The content is last in its row: what stands behind it is read through it, page by page, and not at all when one is damaged.
+// So what comes next about a message goes into a table of its own.
+const char* const kSchemaV9 = R"(
+CREATE TABLE mails(
+  id INTEGER PRIMARY KEY, account INTEGER NOT NULL, account_name, session INTEGER NOT NULL, reverse_path, ret INTEGER NOT NULL,
+  envid, smtputf8 INTEGER NOT NULL, eight_bit INTEGER NOT NULL, signing_domain, signature, accepted_at INTEGER NOT NULL,
+  size INTEGER NOT NULL, pieces INTEGER NOT NULL, handling DEFAULT '', not_before INTEGER NOT NULL DEFAULT 0,
+  binary INTEGER NOT NULL DEFAULT 0, client DEFAULT '', novelty INTEGER NOT NULL DEFAULT 0, tail);
+INSERT INTO mails SELECT id, account, account_name, session, reverse_path, ret, envid, smtputf8, eight_bit, signing_domain,
+  signature, accepted_at, size, pieces, handling, not_before, binary, client, novelty, tail FROM messages;
+DROP TABLE messages;
+ALTER TABLE mails RENAME TO messages;
+)";
+
 enum Query : std::size_t {
   kInsertPiece,
   kInsertDraft,
@@ -107,7 +121,11 @@ constexpr std::string_view kQueries[] = {
     "INSERT INTO pieces VALUES(?,?,?)",
     "INSERT INTO drafts VALUES(?)",
     "DELETE FROM drafts WHERE message=?",
-    "INSERT INTO messages VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?,?,?,?,?,?)",
+    "INSERT INTO "
+    "messages(id,account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
+    "signature,"
+    "accepted_at,size,pieces,tail,handling,not_before,binary,client,novelty) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,'',?,?,?,?,?,?,?,?,?)",
     "INSERT INTO recipients VALUES(?,?,?,?,?,?,0,0,?,'','',0,?,0)",
     "DELETE FROM recipients WHERE message=? AND number=?",
     "UPDATE recipients SET attempts=attempts+?, next_attempt=?, status=?, "
@@ -189,8 +207,8 @@ void bind_filter(store::Statement& query, const Filter& filter, std::int64_t mor
 }
 
 const std::vector<std::string>& queue_schema() {
-  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3, kSchemaV4,
-                                               kSchemaV5, kSchemaV6, kSchemaV7, kSchemaV8};
+  static const std::vector<std::string> kSteps{kSchemaV1, kSchemaV2, kSchemaV3, kSchemaV4, kSchemaV5,
+                                               kSchemaV6, kSchemaV7, kSchemaV8, kSchemaV9};
   return kSteps;
 }
 
@@ -214,7 +232,6 @@ Result<> QueueTables::insert_message(const NewMessage& m, std::uint64_t size, st
                                      std::string_view tail) {
   const smtp::Envelope& e = m.envelope;
   const std::string client = m.client ? client_key(*m.client) : std::string();
-  // A row stays small: what stands behind the content in it is read through it.
   for (; tail.size() > kPiece; tail.remove_prefix(kPiece))
     POSTERN_CHECK(insert_piece(m.id, pieces++, tail.substr(0, kPiece)));
   POSTERN_CHECK(statements_[kInsertMessage]
