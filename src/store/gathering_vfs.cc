@@ -20,6 +20,7 @@ std::string next_name() {
 
 /// An open file: SQLite allocates it together with the base VFS's own, which follows it in memory.
 struct File : sqlite3_file {
+  bool gathers = false;
   std::unique_ptr<char[]> gathered;  // made with the first write
   std::size_t size = 0;
   sqlite3_int64 start = 0;  // where the gathered octets belong in the file
@@ -66,7 +67,7 @@ int write(sqlite3_file* f, const void* data, int count, sqlite3_int64 offset) {
     const int flushed = self.flush();
     if (flushed != SQLITE_OK) return flushed;
   }
-  if (octets > kMostGathered) return self.base().xWrite(self.real(), data, count, offset);
+  if (!self.gathers || octets > kMostGathered) return self.base().xWrite(self.real(), data, count, offset);
   if (!self.gathered) self.gathered = std::make_unique_for_overwrite<char[]>(kMostGathered);
   if (self.size == 0) self.start = offset;
   std::memcpy(self.gathered.get() + self.size, data, octets);
@@ -138,6 +139,9 @@ struct GatheringVfs::Calls {
     sqlite3_vfs* const base = static_cast<Vfs*>(vfs)->base;
     auto* const self = new (f) File;
     self->pMethods = nullptr;
+    // The log alone: what a commit wrote to it counts from its sync on, and SQLite looks at what each call says. The
+    // last write of a checkpoint would come to light in a call whose answer SQLite does not look at.
+    self->gathers = (flags & SQLITE_OPEN_WAL) != 0;
     const int opened = base->xOpen(base, path, self->real(), flags, out_flags);
     if (opened == SQLITE_OK) {
       self->pMethods = &kMethods;

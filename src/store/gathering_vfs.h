@@ -5,8 +5,8 @@
 
 namespace postern::store {
 
-/// An SQLite VFS that makes one write of many: SQLite writes its log and its checkpoints page by page, each page
-/// of the log in two calls, one right behind the other.
+/// An SQLite VFS that makes one write of many to the write-ahead log: SQLite writes it page by page, each in two
+/// calls, one right behind the other. Other files are written as SQLite says.
 ///
 /// What is gathered (at most 64 KiB a file) reaches the file at the latest with its next sync, and before anything
 /// else happens to it: a read of the same place, a truncation, a question for its size. A gathered write that
