@@ -72,6 +72,7 @@ void History::record(HistoryEvent event) {
       return;
     }
     pending_.push_back(std::move(event));
+    ++recorded_;
     if (pending_.size() > 1) return;
   }
   wake_.notify_one();
@@ -84,8 +85,8 @@ std::uint64_t History::dropped() const {
 
 void History::flush() {
   std::unique_lock lock(mutex_);
-  wake_.notify_one();
-  idle_.wait(lock, [this] { return pending_.empty() && !writing_; });
+  // What comes meanwhile is not waited for: on a busy server that would be for ever.
+  idle_.wait(lock, [this, upto = recorded_] { return written_ >= upto; });
 }
 
 void History::work() {
@@ -94,7 +95,6 @@ void History::work() {
     wake_.wait(lock, [this] { return stopping_ || !pending_.empty(); });
     if (pending_.empty()) return;
     const std::deque<HistoryEvent> batch = std::exchange(pending_, {});
-    writing_ = true;
     lock.unlock();
     const auto write = [&]() -> Result<> {
       POSTERN_TRY(store::Transaction transaction, store::Transaction::begin(store_->writer));
@@ -111,7 +111,7 @@ void History::work() {
     const Result<> written = write();
     if (!written) log::Event(log::Level::Error, "history.write_failed").with("why", written.error().detail);
     lock.lock();
-    writing_ = false;
+    written_ += batch.size();
     if (!written) dropped_ += batch.size();
     idle_.notify_all();
     // A pause lets a burst share one transaction.

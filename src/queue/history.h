@@ -45,7 +45,7 @@ class History {
   [[nodiscard]] Result<std::vector<HistoryEvent>> of_message(QueueId id);
   /// The newest events in which `address` is account, sender or recipient, oldest first.
   [[nodiscard]] Result<std::vector<HistoryEvent>> of_address(const std::string& address, std::size_t limit);
-  /// Writes what waits; for tests and the end.
+  /// Returns when everything recorded before is written.
   void flush();
   [[nodiscard]] std::uint64_t dropped() const;
 
@@ -60,7 +60,8 @@ class History {
   std::condition_variable wake_;
   std::condition_variable idle_;
   std::deque<HistoryEvent> pending_;
-  bool writing_ = false;
+  std::uint64_t recorded_ = 0;
+  std::uint64_t written_ = 0;  // of those, in order; with those whose write failed
   bool stopping_ = false;
   std::uint64_t dropped_ = 0;
   std::thread thread_;

@@ -6,16 +6,17 @@
 namespace postern::queue {
 namespace {
 
-/// Takes the recipients out of `lease` for which `stays(domain)` is false.
+/// Takes the recipients out of `lease` for which `stays(i)` is false.
 template <class Stays>
 void trim(Lease& lease, Stays stays) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < lease.index.size(); ++i) {
-    if (!stays(lease.envelope.recipients[i].domain)) continue;
+    if (!stays(i)) continue;
     if (kept != i) {
       lease.envelope.recipients[kept] = std::move(lease.envelope.recipients[i]);
       lease.index[kept] = lease.index[i];
       lease.attempts[kept] = lease.attempts[i];
+      lease.due[kept] = lease.due[i];
       lease.bounce[kept] = lease.bounce[i];
       lease.delay_reported[kept] = lease.delay_reported[i];
     }
@@ -24,11 +25,17 @@ void trim(Lease& lease, Stays stays) {
   lease.envelope.recipients.resize(kept);
   lease.index.resize(kept);
   lease.attempts.resize(kept);
+  lease.due.resize(kept);
   lease.bounce.resize(kept);
   lease.delay_reported.resize(kept);
 }
 
 }  // namespace
+
+void Leases::Leased::leave(const std::string& domain, TimePoint due) {
+  const auto [found, is_new] = left.try_emplace(domain, due);
+  found->second = std::min(found->second, due);
+}
 
 void Leases::set_on_due(std::function<void()> on_due) {
   const std::lock_guard lock(mutex_);
@@ -50,13 +57,14 @@ bool Leases::reserve(QueueId id) {
   return leased_.try_emplace(id).second;
 }
 
-bool Leases::admit(Lease& lease, TimePoint now) {
+bool Leases::admit(Lease& lease) {
   const std::lock_guard lock(mutex_);
   Leased& leased = leased_[lease.id];
   const bool account = schedule_.account_admits(lease.account);
-  trim(lease, [&](const std::string& domain) {
+  trim(lease, [&](std::size_t i) {
+    const std::string& domain = lease.envelope.recipients[i].domain;
     if (account && schedule_.site_admits(domain)) return true;
-    leased.left.try_emplace(domain, now);
+    leased.leave(domain, lease.due[i]);
     return false;
   });
   if (lease.index.empty()) {
@@ -122,7 +130,7 @@ bool Leases::take(const Schedule::Turn& turn, const Position& row) {
   Leased& leased = found->second;
   const auto number = static_cast<std::uint32_t>(row.number);
   if (!std::ranges::binary_search(leased.numbers, number))
-    leased.left.try_emplace(turn.domain, TimePoint{std::chrono::milliseconds{row.due}});
+    leased.leave(turn.domain, TimePoint{std::chrono::milliseconds{row.due}});
   return false;
 }
 
@@ -142,11 +150,11 @@ Leases::Owner Leases::operate(QueueId id, Operation operation, bool in_part) {
   return Owner::Dispatcher;
 }
 
-void Leases::look_again(QueueId id, const std::vector<std::string>& domains, TimePoint now) {
+void Leases::look_again(QueueId id, const std::vector<std::string>& domains) {
   const std::lock_guard lock(mutex_);
   const auto found = leased_.find(id);
   if (found == leased_.end()) return;
-  for (const std::string& domain : domains) found->second.left.try_emplace(domain, now);
+  for (const std::string& domain : domains) found->second.leave(domain, kDueAlready);
 }
 
 bool Leases::keep(QueueId id) {

@@ -20,7 +20,7 @@ namespace postern::queue {
 /// Limits   one entry per message in delivery, and the schedule's.
 class Leases {
  public:
-  /// A recipient that waits in the file: where, and since or until when.
+  /// A recipient that waits in the file: where, and since or until when, as Schedule::add() wants it.
   struct Waiting {
     std::string domain;
     TimePoint due;
@@ -36,7 +36,7 @@ class Leases {
   bool reserve(QueueId id);
   /// A reserved message becomes a lease: it is counted, and recipients whose site has no room are taken out of it.
   /// False: nothing of it may go now; it is free again, and its turn will come.
-  bool admit(Lease& lease, TimePoint now);
+  bool admit(Lease& lease);
   /// Frees a message. `again`: those of its recipients that wait now.
   /// @return true when it was removed meanwhile, and the removal has to be finished.
   bool end(QueueId id, AccountId account, const std::vector<Waiting>& again);
@@ -57,7 +57,7 @@ class Leases {
   /// `in_part`: it concerns only some of the message's recipients; those that were not begun are not stopped then.
   Owner operate(QueueId id, Operation operation, bool in_part);
   /// Recipients of a message under way in these domains have become due: they are looked for when it is free.
-  void look_again(QueueId id, const std::vector<std::string>& domains, TimePoint now);
+  void look_again(QueueId id, const std::vector<std::string>& domains);
   /// A damaged message: it is not freed any more. False: it was known to be.
   bool keep(QueueId id);
   [[nodiscard]] bool withdrawn(QueueId id) const;
@@ -74,8 +74,10 @@ class Leases {
     bool has_removed = false;  // some recipients were removed under way
     AccountId account;
     std::vector<std::string> sites;
-    std::vector<std::uint32_t> numbers;     // of its recipients, ascending
-    std::map<std::string, TimePoint> left;  // domains with other recipients of it that are due
+    std::vector<std::uint32_t> numbers;  // of its recipients, ascending
+    /// Domains with other recipients of it that are due, and since when the first of them is.
+    std::map<std::string, TimePoint> left;
+    void leave(const std::string& domain, TimePoint due);
   };
   void tell();
 

@@ -65,6 +65,7 @@ struct Lease {
   smtp::Envelope envelope;              ///< recipients: only the leased ones
   std::vector<std::uint32_t> index;     ///< their numbers in the message, in the same order
   std::vector<std::uint32_t> attempts;  ///< how often each was tried before
+  std::vector<TimePoint> due;           ///< since when each is due, as its row says
   std::vector<bool> bounce;             ///< an operator wants it returned to the sender instead of tried
   std::vector<bool> delay_reported;     ///< whether the sender was told that it takes long
   std::string signing_domain;

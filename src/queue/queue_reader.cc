@@ -23,7 +23,8 @@ constexpr const char* kKeptQueries[] = {
     "(next_attempt,message,number)>(?3,?4,?5) ORDER BY next_attempt,message,number",
     "SELECT account,account_name,session,reverse_path,ret,envid,smtputf8,eight_bit,signing_domain,"
     "signature,accepted_at,size,handling,binary,novelty FROM messages WHERE id=?",
-    "SELECT number,address,domain,notify,orcpt,attempts,bounce,delay_reported FROM recipients WHERE "
+    "SELECT number,address,domain,notify,orcpt,attempts,bounce,delay_reported,next_attempt FROM recipients "
+    "WHERE "
     "message=? "
     "AND state=0 AND next_attempt<=? ORDER BY number",
     "SELECT pieces,size,length(tail) FROM messages WHERE id=?",
@@ -98,7 +99,7 @@ Result<Lease> QueueReader::load(QueueId id, TimePoint now) {
   POSTERN_TRY(store::Statement* const statement, kept(kMessage));
   const Use query(*statement);
   POSTERN_TRY(const bool found, query->bind(id.value).step());
-  if (!found) return fail(Errc::Corrupt, "recipients without a message");
+  if (!found) return fail(Errc::NotFound, "recipients without a message");
   Lease lease;
   lease.id = id;
   lease.account = AccountId{query->integer(0)};
@@ -143,6 +144,7 @@ Result<> QueueReader::load_recipients(Lease& lease, TimePoint now) {
     lease.attempts.push_back(static_cast<std::uint32_t>(recipients->integer(5)));
     lease.bounce.push_back(recipients->integer(6) != 0);
     lease.delay_reported.push_back(recipients->integer(7) != 0);
+    lease.due.push_back(time_of(recipients->integer(8)));
     lease.envelope.recipients.push_back(std::move(r));
   }
 }

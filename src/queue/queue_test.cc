@@ -588,6 +588,43 @@ TEST_F(QueueTest, ARecipientThatBecomesDueDuringAnAttemptIsNotForgotten) {
   EXPECT_EQ(third[0].index, std::vector<std::uint32_t>{0});
 }
 
+// A look at a deep backlog goes on where the last one ended; what comes back before that is found as well.
+TEST_F(QueueTest, WhatIsGivenBackBehindALookIsFoundAgain) {
+  for (int i = 0; i < 20; ++i) {
+    put({"b@x.example"});
+    clock_.advance(std::chrono::milliseconds(10));
+  }
+  clock_.advance(std::chrono::hours(1));
+  const std::vector<Lease> some = lease(8);
+  ASSERT_EQ(some.size(), 8U);
+  for (const Lease& one : some) queue_->release(one);
+  EXPECT_EQ(lease().size(), 20U);
+}
+
+TEST_F(QueueTest, WhatWasNotTriedIsFoundAgain) {
+  for (int i = 0; i < 20; ++i) put({"b@x.example"});
+  clock_.advance(std::chrono::hours(1));
+  const std::vector<Lease> some = lease(8);
+  ASSERT_EQ(some.size(), 8U);
+  ASSERT_TRUE(hold_account(7));
+  for (const Lease& one : some) settle(one, {outcome(0, RecipientOutcome::Kind::Untried)});
+  EXPECT_TRUE(lease().empty());
+  ASSERT_TRUE(hold_account(7, true));
+  EXPECT_EQ(lease().size(), 20U);
+}
+
+TEST_F(QueueTest, AVerbOnABacklogThatIsLookedThroughMeetsAllOfIt) {
+  for (int i = 0; i < 20; ++i) put({"b@x.example"});
+  clock_.advance(std::chrono::hours(1));
+  const std::vector<Lease> some = lease(8);
+  ASSERT_EQ(some.size(), 8U);
+  EXPECT_EQ(operate({}, Operation::Bounce).recipients, 20U);
+  for (const Lease& one : some) settle(one, {outcome(0, RecipientOutcome::Kind::Delivered)});
+  const std::vector<Lease> rest = lease();
+  EXPECT_EQ(rest.size(), 12U);
+  for (const Lease& one : rest) EXPECT_TRUE(one.bounce.at(0));
+}
+
 // ---- accounts that are held
 
 TEST_F(QueueTest, AHeldAccountsMailIsFrozenAndThawsWhole) {

@@ -26,6 +26,9 @@ struct Position {
   friend auto operator<=>(const Position&, const Position&) = default;
 };
 
+/// When recipients became due of which only that is known: from the first row on, whatever was looked at before.
+inline constexpr TimePoint kDueAlready = TimePoint::min();
+
 /// Whose waiting mail is looked for next. The mail itself is on disk; this knows the *flows* it makes (one account's
 /// recipients in one domain), since when or until when each waits, and what is being delivered now.
 ///
@@ -47,7 +50,8 @@ class Schedule {
   /// change its mind.
   void set_site_of(SiteOf site_of) { site_of_ = std::move(site_of); }
 
-  /// Recipients of `account` in `domain` are due at `at` (in the past: now).
+  /// Recipients of `account` in `domain` are due at `at`: exactly what their rows say, or kDueAlready. A later time
+  /// than theirs would leave them behind a look that is under way.
   void add(AccountId account, std::string_view domain, TimePoint at);
 
   /// A flow with due recipients, to be looked at.

@@ -13,16 +13,24 @@ namespace {
 /// A part of the file that could not be read is looked at again after this.
 constexpr std::chrono::minutes kReadAgain{1};
 
-/// All recipients, due at the same time.
+/// All recipients of a new message, due at the same time.
 std::vector<Leases::Waiting> waiting_of(const smtp::Envelope& envelope, TimePoint due) {
   std::vector<Leases::Waiting> waiting;
   for (const smtp::Recipient& recipient : envelope.recipients) waiting.push_back({recipient.domain, due});
   return waiting;
 }
 
+/// All leased ones, as they were.
+std::vector<Leases::Waiting> waiting_of(const Lease& lease) {
+  std::vector<Leases::Waiting> waiting;
+  for (std::size_t i = 0; i < lease.index.size(); ++i)
+    waiting.push_back({lease.envelope.recipients[i].domain, lease.due[i]});
+  return waiting;
+}
+
 /// Those that still wait when the outcomes are recorded.
-std::vector<Leases::Waiting> waiting_after(const Lease& lease, const std::vector<RecipientOutcome>& outcomes,
-                                           TimePoint now) {
+std::vector<Leases::Waiting> waiting_after(const Lease& lease,
+                                           const std::vector<RecipientOutcome>& outcomes) {
   std::vector<Leases::Waiting> waiting;
   for (const RecipientOutcome& outcome : outcomes) {
     using Kind = RecipientOutcome::Kind;
@@ -31,8 +39,8 @@ std::vector<Leases::Waiting> waiting_after(const Lease& lease, const std::vector
     const auto found = std::ranges::lower_bound(lease.index, outcome.index);
     if (found == lease.index.end() || *found != outcome.index) continue;
     const auto at = static_cast<std::size_t>(found - lease.index.begin());
-    waiting.push_back(
-        {lease.envelope.recipients[at].domain, outcome.kind == Kind::Untried ? now : outcome.retry_at});
+    waiting.push_back({lease.envelope.recipients[at].domain,
+                       outcome.kind == Kind::Untried ? lease.due[at] : outcome.retry_at});
   }
   return waiting;
 }
@@ -141,6 +149,7 @@ class SqliteQueue::SqliteDraft final : public Queue::Draft {
       lease.attempts.push_back(0);
       lease.bounce.push_back(false);
       lease.delay_reported.push_back(false);
+      lease.due.push_back(m.accepted_at);
     }
     lease.signing_domain = m.signing_domain;
     lease.accepted_at = m.accepted_at;
@@ -219,7 +228,7 @@ std::unique_ptr<Queue::Draft> SqliteQueue::begin(net::Loop& loop, QueueId id) {
 }
 
 void SqliteQueue::set_on_accepted(std::function<void(FreshMessage)> taker) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(taker_mutex_);
   taker_ = std::move(taker);
 }
 
@@ -332,12 +341,7 @@ void SqliteQueue::write_group(std::deque<std::unique_ptr<Request>> group) {
     }
     return;
   }
-  std::function<void(FreshMessage)> taker;
-  {
-    const std::lock_guard lock(mutex_);
-    taker = taker_;
-  }
-  for (auto& request : group) finish(*request, written, taker);
+  for (auto& request : group) finish(*request, written);
 }
 
 void SqliteQueue::note_state_of_store(const Result<>& written) {
@@ -351,22 +355,23 @@ void SqliteQueue::note_state_of_store(const Result<>& written) {
   if (written || written.error().code == Errc::Unavailable) failure_ = written ? "" : written.error().detail;
 }
 
-void SqliteQueue::finish(Request& request, const Result<>& written,
-                         const std::function<void(FreshMessage)>& taker) {
+void SqliteQueue::finish(Request& request, const Result<>& written) {
   bool goes_on = false;
+  std::unique_lock<std::mutex> hand_over;
   if (request.fresh) {
+    hand_over = std::unique_lock(taker_mutex_);
     Lease& lease = request.fresh->lease;
     // Before the sender learns of its Receipt: whoever asks then for what is due must find the message.
     if (!written) {
       end_lease(lease.id, lease.account, {});
-    } else if (taker) {
-      goes_on = leases_.admit(lease, clock_.now());
+    } else if (taker_) {
+      goes_on = leases_.admit(lease);
     } else {
-      end_lease(lease.id, lease.account, waiting_of(lease.envelope, clock_.now()));
+      end_lease(lease.id, lease.account, waiting_of(lease));
     }
   }
   request.done(written ? Result<>{} : Result<>(Error{Errc::Unavailable, written.error().detail}));
-  if (goes_on) taker(*std::move(request.fresh));
+  if (goes_on) taker_(*std::move(request.fresh));
 }
 
 void SqliteQueue::probe() {
@@ -393,9 +398,7 @@ void SqliteQueue::end_lease(QueueId id, AccountId account, const std::vector<Lea
 
 bool SqliteQueue::withdrawn(QueueId id) const { return leases_.withdrawn(id); }
 
-void SqliteQueue::release(const Lease& lease) {
-  end_lease(lease.id, lease.account, waiting_of(lease.envelope, clock_.now()));
-}
+void SqliteQueue::release(const Lease& lease) { end_lease(lease.id, lease.account, waiting_of(lease)); }
 
 /// A damaged record stays leased, so that nobody stumbles over it again while this process lives; it stays in the
 /// file.
@@ -414,7 +417,7 @@ void SqliteQueue::note_depth() {
 
 Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max) {
   std::vector<Lease> leases;
-  std::unordered_set<QueueId> empty;
+  std::unordered_set<QueueId> gone;
   Result<> readable;
   while (leases.size() < max && readable) {
     std::optional<Schedule::Turn> turn = leases_.next(now);
@@ -426,14 +429,16 @@ Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max)
     for (const QueueId id : taken) {
       Result<Lease> lease = files_->reader.load(id, now);
       if (!lease && lease.error().code == Errc::Unavailable) {
-        end_lease(id, turn->account, {{turn->domain, now}});
+        end_lease(id, turn->account, {{turn->domain, kDueAlready}});
         readable = lease.error();
+      } else if (!lease && lease.error().code == Errc::NotFound && gone.insert(id).second) {
+        end_lease(id, turn->account, {});  // delivered or removed after the look
       } else if (!lease) {
         set_aside(id, lease.error().detail);
-      } else if (lease->index.empty() && !empty.insert(id).second) {
+      } else if (lease->index.empty() && !gone.insert(id).second) {
         // Once: its last recipient was settled after the look. Again: it would be found for ever.
         set_aside(id, "the index of what is due is damaged");
-      } else if (leases_.admit(*lease, now)) {
+      } else if (leases_.admit(*lease)) {
         leases.push_back(*std::move(lease));
       }
     }
@@ -479,8 +484,7 @@ net::Task<Result<>> SqliteQueue::settle(net::Loop& loop, const Lease& lease,
   const QueueId id = lease.id;
   auto shared = std::make_shared<std::pair<std::vector<RecipientOutcome>, std::string>>(
       std::move(outcomes), std::move(keep_signature));
-  auto again =
-      std::make_shared<std::vector<Leases::Waiting>>(waiting_after(lease, shared->first, clock_.now()));
+  auto again = std::make_shared<std::vector<Leases::Waiting>>(waiting_after(lease, shared->first));
   request->apply = [id, shared](QueueTables& tables) {
     return tables.settle(id, shared->first, shared->second);
   };

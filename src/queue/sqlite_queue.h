@@ -113,7 +113,7 @@ class SqliteQueue final : public Queue {
   void write_group(std::deque<std::unique_ptr<Request>> group);
   [[nodiscard]] Result<> execute(const std::deque<std::unique_ptr<Request>>& group);
   void note_state_of_store(const Result<>& written);
-  void finish(Request& request, const Result<>& written, const std::function<void(FreshMessage)>& taker);
+  void finish(Request& request, const Result<>& written);
   void probe();
   [[nodiscard]] Result<std::vector<Lease>> find_due(TimePoint now, std::size_t max);
   void set_aside(QueueId id, const std::string& why);
@@ -139,6 +139,9 @@ class SqliteQueue final : public Queue {
   bool writer_waits_ = false;  // asleep, and not woken yet
   bool stopping_ = false;
   std::string failure_;  // why the store does not work; empty: it does
+
+  std::mutex
+      taker_mutex_;  // held while it is called, so that nobody is called whom set_on_accepted() has replaced
   std::function<void(FreshMessage)> taker_;
 
   const std::shared_ptr<BodyMemory> body_memory_;

@@ -9,6 +9,12 @@ namespace postern::queue {
 namespace {
 /// Messages that an operator's verb changes in one transaction, so that clients need not wait long.
 constexpr std::size_t kOperateBatch = 500;
+
+std::vector<Leases::Waiting> due_in(const std::vector<std::string>& domains) {
+  std::vector<Leases::Waiting> waiting;
+  for (const std::string& domain : domains) waiting.push_back({domain, kDueAlready});
+  return waiting;
+}
 }  // namespace
 
 net::Task<Result<std::vector<Listed>>> SqliteQueue::list(net::Loop& loop, const Filter& filter) {
@@ -61,6 +67,10 @@ Result<> SqliteQueue::operate_on(QueueTables& tables, QueueId id, Operating& ope
   const Leases::Owner owner = leases_.operate(id, operation, operating.filter.by_recipient());
   if (owner == Leases::Owner::Operator) {
     operating.taken.push_back({id, {}, {}});
+    // Should the batch fail, it goes back as it was.
+    Operating::Taken& taken = operating.taken.back();
+    POSTERN_TRY(const std::vector<std::string> domains, tables.waiting_domains(id, taken.account));
+    taken.waiting = due_in(domains);
   } else {
     ++operating.count.under_way;
     if (owner == Leases::Owner::Gone || operation == Operation::Retry) return {};
@@ -72,11 +82,11 @@ Result<> SqliteQueue::operate_on(QueueTables& tables, QueueId id, Operating& ope
   AccountId account;
   POSTERN_TRY(const std::vector<std::string> domains, tables.waiting_domains(id, account));
   if (owner == Leases::Owner::Dispatcher) {
-    leases_.look_again(id, domains, operating.now);
+    leases_.look_again(id, domains);
     return {};
   }
   operating.taken.back().account = account;
-  for (const std::string& domain : domains) operating.taken.back().waiting.push_back({domain, operating.now});
+  operating.taken.back().waiting = due_in(domains);
   return {};
 }
 
