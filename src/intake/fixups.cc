@@ -28,7 +28,12 @@ void set_sender(mail::Header& header, const std::string& account) {
   const bool one = authors && authors->size() == 1;
   const Result<std::string> author = accounts::normal_address(one ? authors->front().text() : "");
   const bool alone = author && *author == account;
-  if (!alone) header.replace("Sender", "Sender: " + account + "\r\n");
+  if (alone) {
+    header.erase(
+        "Sender");  // what the client said there was not looked at (RFC 5322 §3.6.2: it would say nothing new)
+  } else {
+    header.replace("Sender", "Sender: " + account + "\r\n");
+  }
 }
 
 void remove_blind_copies(mail::Header& header) {

@@ -178,17 +178,18 @@ net::Task<Accepted> IncomingMessage::finish() {
   if (!in_body_ && !refusal_) co_await begin_body();
   if (refusal_) co_return *std::move(refusal_);
 
-  // Asked again at the last moment: a suspension during a long upload counts.
-  const accounts::Standing standing = services_.directory.standing(facts_.account);
-  if (standing == accounts::Standing::Unknown)
-    co_return Refusal{Refusal::Why::StoreDown, to_string(standing)};
-  if (standing != accounts::Standing::Good) co_return Refusal{Refusal::Why::Suspended, to_string(standing)};
   if (spool_) {
     co_await ask_scanners();
     if (refusal_) co_return *std::move(refusal_);
   }
   std::optional<Refusal> scheduled = co_await check_scheduled();
   if (scheduled) co_return *std::move(scheduled);
+
+  // Asked again at the last moment: a suspension during a long upload, or while scanners think, counts.
+  const accounts::Standing standing = services_.directory.standing(facts_.account);
+  if (standing == accounts::Standing::Unknown)
+    co_return Refusal{Refusal::Why::StoreDown, to_string(standing)};
+  if (standing != accounts::Standing::Good) co_return Refusal{Refusal::Why::Suspended, to_string(standing)};
   if (std::optional<Refusal> refusal = take_from_limits()) co_return *std::move(refusal);
   std::uint32_t novelty = 0;
   std::optional<Refusal> held = co_await ask_watch(novelty);

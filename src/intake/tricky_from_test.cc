@@ -16,6 +16,7 @@ struct Case {
   const char* what;
   std::string header;
   const char* verdict;  ///< the refusal, or its beginning
+  bool raw = false;     ///< with its line ends as they are
 };
 
 const char* const kTwo = "the message has more than one From field";
@@ -89,6 +90,13 @@ TEST_F(TrickyFromTest, TheAuthorIsOneWhateverTheFieldLooksLike) {
            // octets
            {"NUL", "From: alice@example.org\0@evil.example\n"s, "the From field holds a NUL"},
            {"NUL in another field", "From: alice@example.org\nX-A: \0\n"s, "the X-A field holds a NUL"},
+           // line ends of others, which only BODY=BINARYMIME lets through to here
+           {"a From behind a bare LF", "From: alice@example.org\r\nX-A: y\nFrom: eve@evil.example\r\n",
+            "header line 2 holds a bare CR or LF", true},
+           {"a From behind a bare CR", "From: alice@example.org\r\nX-A: y\rFrom: eve@evil.example\r\n",
+            "header line 2 holds a bare CR or LF", true},
+           {"an end of the header behind bare LFs", "From: alice@example.org\n\neve\r\n",
+            "header line 1 holds a bare CR or LF", true},
            {"Cyrillic a, without SMTPUTF8", "From: \xD0\xB0lice@example.org\n",
             "the From field holds non-ASCII octets: encode them"},
            // Sender
@@ -100,7 +108,7 @@ TEST_F(TrickyFromTest, TheAuthorIsOneWhateverTheFieldLooksLike) {
             "the Sender field does not hold one valid address"},
        }) {
     options_.add_sender = false;
-    const std::string got = verdict(testing::crlf(c.header) + "\r\nbody\r\n");
+    const std::string got = verdict((c.raw ? c.header : testing::crlf(c.header)) + "\r\nbody\r\n");
     EXPECT_TRUE(got.starts_with(c.verdict) && (got == c.verdict || std::string_view(c.verdict) != "accepted"))
         << c.what << ": " << got;
   }

@@ -74,6 +74,10 @@ Result<Header> Header::parse(std::string_view octets) {
     const std::size_t end = octets.find("\r\n");
     if (end == std::string_view::npos) return fail(Errc::Malformed, "the header does not end with CRLF");
     const std::string_view line = octets.substr(0, end + 2);
+    // Another program may take it for a line end, and read a field that we did not (RFC 3030 §3: binary content does
+    // not make the header binary).
+    if (line.substr(0, end).find_first_of("\r\n") != std::string_view::npos)
+      return fail(Errc::Malformed, "header line " + std::to_string(number) + " holds a bare CR or LF");
     octets.remove_prefix(end + 2);
     if (is_space(line.front()) && !header.fields_.empty()) {
       header.fields_.back().raw += line;

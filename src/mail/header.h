@@ -23,7 +23,7 @@ struct HeaderField {
 class Header {
  public:
   /// `octets`: the section without the empty line; CRLF line ends. Error: Malformed when a line is neither a
-  /// field nor the continuation of one, naming its number.
+  /// field nor the continuation of one, or holds a bare CR or LF, naming its number.
   [[nodiscard]] static Result<Header> parse(std::string_view octets);
 
   [[nodiscard]] const std::vector<HeaderField>& fields() const { return fields_; }
