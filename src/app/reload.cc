@@ -8,6 +8,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <vector>
 
 namespace postern::app {
 namespace {
@@ -34,9 +36,14 @@ Reloader::Reloader(Parts& parts, std::string config_path)
 Result<> Reloader::take_over(config::Config fresh) {
   POSTERN_TRY(guard::LimitConfig limits, fresh.limit_config());
   POSTERN_TRY(delivery::Settings delivery, delivery_settings(fresh));  // reads passwords and CA files again
-  if (parts_.tls) POSTERN_CHECK(parts_.tls->use(certificate_files(fresh.tls)));
-  if (parts_.tls_with_client_certificates)
-    POSTERN_CHECK(parts_.tls_with_client_certificates->use(certificate_files(fresh.tls)));
+  std::vector<std::function<void()>> certificates;
+  for (net::TlsServer* server : {parts_.tls.get(), parts_.tls_with_client_certificates.get()}) {
+    if (server == nullptr) continue;
+    POSTERN_TRY(std::function<void()> use, server->prepare(certificate_files(fresh.tls)));
+    certificates.push_back(std::move(use));
+  }
+  // Nothing below can fail.
+  for (const std::function<void()>& use : certificates) use();
   parts_.submission_options.replace(fresh.submission);
   parts_.intake_options.replace(intake_options(fresh));
   parts_.limits->replace(std::move(limits));

@@ -35,6 +35,9 @@ void stop(Parts& parts, Signals& signals) {
   for (auto& worker : parts.workers) worker->loop.stop();
   for (auto& worker : parts.workers) worker->thread.join();
   for (auto& worker : parts.workers) worker->loop.abandon_tasks();
+  // stop_delivery() may not have come so far when a second signal cut it off.
+  parts.queue->set_on_accepted({});
+  parts.queue->set_on_due({});
   parts.dispatcher.reset();
   finish_tls_policies(parts);
   log::Event(log::Level::Info, "server.stopped");

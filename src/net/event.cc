@@ -48,6 +48,7 @@ Task<bool> Event::wait_until(SteadyTime deadline) {
 void Event::notify() {
   for (Waiter* waiter : std::exchange(waiters_, {})) {
     waiter->notified = true;
+    waiter->event = nullptr;  // it is not in the list any more, and may outlive the event
     loop_.cancel_deadline(*waiter);
     loop_.schedule_deadline(*waiter, SteadyTime::min());
   }

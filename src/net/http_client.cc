@@ -1,5 +1,6 @@
 #include "net/http_client.h"
 
+#include "net/event.h"
 #include "net/stream.h"
 
 #include <boost/beast/http.hpp>
@@ -8,6 +9,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
+#include <optional>
 #include <sstream>
 
 namespace postern::net {
@@ -195,12 +198,33 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(Options options, AddressL
 
 namespace {
 
+/// A look-up on its own, which may last longer than whoever asked for it.
+struct LookedUp {
+  Event ended;
+  std::optional<Result<std::vector<IpAddress>>> found{};
+  explicit LookedUp(Loop& loop) : ended(loop) {}
+};
+
+Task<> look_up(AddressLookup& lookup, Loop& loop, std::string host, std::shared_ptr<LookedUp> out) {
+  out->found = co_await lookup.lookup(loop, std::move(host));
+  out->ended.notify();
+}
+
+Task<Result<std::vector<IpAddress>>> look_up_until(AddressLookup& lookup, Loop& loop, std::string host,
+                                                   SteadyTime deadline) {
+  const auto looked_up = std::make_shared<LookedUp>(loop);
+  loop.spawn(look_up(lookup, loop, host, looked_up));
+  const bool ended = co_await looked_up->ended.wait_until(deadline);
+  if (!ended) co_return fail(Errc::Timeout, "the address of " + host + " was not found in time");
+  co_return *std::move(looked_up->found);
+}
+
 Task<Result<Stream>> connect_any(Loop& loop, AddressLookup& lookup, const HttpUrl& url, SteadyTime deadline) {
   std::vector<IpAddress> ips;
   if (const Result<IpAddress> literal = IpAddress::parse(url.host)) {
     ips.push_back(*literal);
   } else {
-    Result<std::vector<IpAddress>> found = co_await lookup.lookup(loop, url.host);
+    Result<std::vector<IpAddress>> found = co_await look_up_until(lookup, loop, url.host, deadline);
     if (!found) co_return found.error();
     ips = *std::move(found);
   }

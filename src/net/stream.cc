@@ -170,11 +170,13 @@ struct Stream::Impl {
         drained = got <= kShortRead && (ssl == nullptr || SSL_has_pending(ssl) == 0);
         co_return Result<>{};
       }
-      if (what == Try::End || what == Try::Broken) co_return error_of(what);
+      if (what == Try::Broken) co_return error_of(what);
       if (out_start < out.size()) {
+        // Also to a peer that will send no more: it may still read what it is told.
         const Result<> flushed = co_await flush(deadline);
         if (!flushed) co_return flushed.error();
       }
+      if (what == Try::End) co_return error_of(what);
       if (in.empty()) release_if_large(in);
       reads_in_a_row = 0;
       const Result<> ready =

@@ -158,6 +158,30 @@ Task<> talk(Loop& loop, Endpoint to, std::string& got, std::size_t amount) {
   loop.stop();
 }
 
+Task<> answer_what_came(Loop& loop, Stream& stream, std::vector<std::string>& out) {
+  const Result<std::string_view> line = co_await stream.read_line(4000, in(kLong));
+  EXPECT_TRUE(line);
+  stream.queue("250 taken\r\n");
+  const Result<std::string_view> next = co_await stream.read_line(4000, in(kLong));
+  out.emplace_back(next ? "?" : to_string(next.error().code));
+  loop.stop();
+}
+
+// A client that closes its side behind its last command still wants to know what became of it.
+TEST(Stream, APeerThatSaidItsLastStillGetsItsAnswer) {
+  for (const std::size_t length : {10U, 3000U}) {
+    SCOPED_TRACE(length);
+    Pair pair;
+    pair.send(std::string(length, 'x') + "\r\n");
+    ::shutdown(pair.far, SHUT_WR);
+    std::vector<std::string> out;
+    pair.loop.spawn(answer_what_came(pair.loop, *pair.near, out));
+    pair.loop.run();
+    EXPECT_EQ(out, std::vector<std::string>{"closed"});
+    EXPECT_EQ(pair.received(), "250 taken\r\n");
+  }
+}
+
 TEST(Stream, ConnectsToAListenerAndMovesMoreThanASocketBuffer) {
   Loop loop;
   Result<std::unique_ptr<Listener>> listener = Listener::open(loop, *Endpoint::parse("127.0.0.1:0"));

@@ -261,10 +261,10 @@ struct TlsServer::Impl {
   mutable std::mutex mutex;
   std::shared_ptr<Generation> generation;
 
-  Result<std::shared_ptr<Generation>> load() const {
+  Result<std::shared_ptr<Generation>> load(const std::vector<CertificateFiles>& pairs) const {
     auto fresh = std::make_shared<Generation>();
-    fresh->states = states_of(files);
-    for (const CertificateFiles& pair : files) {
+    fresh->states = states_of(pairs);
+    for (const CertificateFiles& pair : pairs) {
       POSTERN_TRY(Ctx ctx, load_context(pair, *tickets, *fresh));
       if (!client_ca.empty()) POSTERN_CHECK(ask_for_certificate(ctx.get(), client_ca));
       fresh->contexts.push_back(std::move(ctx));
@@ -282,7 +282,7 @@ Result<std::shared_ptr<TlsServer>> TlsServer::load(std::vector<CertificateFiles>
   auto impl = std::make_unique<Impl>();
   impl->files = std::move(files);
   impl->client_ca = client_ca;
-  POSTERN_TRY(impl->generation, impl->load());
+  POSTERN_TRY(impl->generation, impl->load(impl->files));
   return std::make_shared<TlsServer>(std::move(impl));
 }
 
@@ -293,23 +293,20 @@ Result<bool> TlsServer::reload_if_changed() {
     known = impl_->generation->states;
   }
   if (states_of(impl_->files) == known) return false;
-  POSTERN_TRY(auto fresh, impl_->load());
+  POSTERN_TRY(auto fresh, impl_->load(impl_->files));
   const std::lock_guard lock(impl_->mutex);
   impl_->generation = std::move(fresh);
   return true;
 }
 
-Result<> TlsServer::use(std::vector<CertificateFiles> files) {
+Result<std::function<void()>> TlsServer::prepare(std::vector<CertificateFiles> files) {
   if (files.empty()) return fail(Errc::NotFound, "no certificate is configured");
-  files.swap(impl_->files);
-  Result<std::shared_ptr<Generation>> fresh = impl_->load();
-  if (!fresh) {
-    files.swap(impl_->files);
-    return fresh.error();
-  }
-  const std::lock_guard lock(impl_->mutex);
-  impl_->generation = *std::move(fresh);
-  return {};
+  POSTERN_TRY(std::shared_ptr<Generation> fresh, impl_->load(files));
+  return std::function<void()>([this, fresh = std::move(fresh), files = std::move(files)] {
+    impl_->files = files;
+    const std::lock_guard lock(impl_->mutex);
+    impl_->generation = fresh;
+  });
 }
 
 TimePoint TlsServer::expires_at() const {

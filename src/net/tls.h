@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,9 +35,9 @@ class TlsServer {
 
   /// Reads the files again if one changed; true if new ones are in use. On an error the old ones stay in use.
   [[nodiscard]] Result<bool> reload_if_changed();
-  /// Other files from now on; sessions that are open keep theirs. On an error the old ones stay in use. As
-  /// reload_if_changed(), from one thread at a time.
-  [[nodiscard]] Result<> use(std::vector<CertificateFiles> files);
+  /// Loads other files, which are used from when the function that comes back is called; sessions that are open keep
+  /// theirs. Errors as load(). As reload_if_changed(), from one thread at a time; the function needs this server.
+  [[nodiscard]] Result<std::function<void()>> prepare(std::vector<CertificateFiles> files);
   /// When the certificate that expires first does.
   [[nodiscard]] TimePoint expires_at() const;
 
