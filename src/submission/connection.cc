@@ -291,9 +291,12 @@ class Connection {
   net::Task<Result<Step>> drop_chunk() {
     smtp::ChunkReader chunk(session_.chunk().size);
     const SteadyTime begun = in({});
+    // Outside a transaction nothing else ends it: a chunk may be as long as the client says.
+    const SteadyTime end = session_.account() ? begun + options_->transaction_timeout : command_deadline();
     std::uint64_t dropped = 0;
     while (!chunk.finished()) {
-      const Result<std::string_view> wire = co_await stream_.read_some(data_deadline(begun, dropped));
+      const SteadyTime deadline = std::min(data_deadline(begun, dropped), end);
+      const Result<std::string_view> wire = co_await stream_.read_some(deadline);
       if (!wire) {
         Result<Step> step = data_failed(wire.error());
         co_return step;
