@@ -17,13 +17,7 @@ class ResolverLookup final : public net::AddressLookup {
  public:
   void add(net::Loop& loop, Resolver& resolver) { resolvers_[&loop] = &resolver; }
 
-  net::Task<Result<std::vector<net::IpAddress>>> lookup(net::Loop& loop, std::string host) override {
-    const auto found = resolvers_.find(&loop);
-    if (found == resolvers_.end()) co_return fail(Errc::Internal, "a loop without a resolver");
-    Result<AddressAnswer> answer = co_await found->second->addresses(std::move(host));
-    if (!answer) co_return answer.error();
-    co_return std::move(answer->ips);
-  }
+  net::Task<Result<std::vector<net::IpAddress>>> lookup(net::Loop& loop, std::string host) override;
 
  private:
   std::map<net::Loop*, Resolver*> resolvers_;
