@@ -37,6 +37,12 @@ void release_if_large(std::string& buffer) {
   if (buffer.capacity() > kKeptCapacity) std::string().swap(buffer);
 }
 
+/// Replies are small and wanted now; a unix socket refuses the option, which is as good.
+void send_at_once(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 Endpoint endpoint_of(int fd, int (*query)(int, sockaddr*, socklen_t*)) {
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
@@ -50,13 +56,14 @@ struct Stream::Impl {
   SocketWait wait;
   SSL* ssl = nullptr;
   Endpoint peer;
-  Endpoint local;
+  std::optional<Endpoint> local;  // asked for when somebody wants to know
   std::string in;
   std::size_t in_start = 0;
   std::string out;
   std::size_t out_start = 0;
   unsigned reads_in_a_row = 0;
   bool drained = false;  ///< the last read took all there was: wait before the next one
+  bool corked = false;   ///< what is written is kept back until uncork(), 200 ms at most
   /// Keeps the contexts that `ssl` was made from, across certificate reloads.
   std::shared_ptr<void> tls_owner;
 
@@ -65,6 +72,18 @@ struct Stream::Impl {
 
   /// What one attempt at reading or writing came to.
   enum class Try { Done, WantRead, WantWrite, End, Broken };
+
+  void cork(bool on) {
+    if (corked == on) return;
+    corked = on;
+    const int value = on ? 1 : 0;  // a unix socket refuses the option, which is as good
+    ::setsockopt(wait.fd(), IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+  }
+  /// Nothing is kept back while we wait.
+  SocketWait::Awaiter ready(Try what, SteadyTime deadline) {
+    cork(false);
+    return wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
+  }
 
   Try classify_ssl(int result) const {
     switch (SSL_get_error(ssl, result)) {
@@ -120,7 +139,9 @@ struct Stream::Impl {
                                : fail(Errc::Closed, "the connection was closed");
   }
 
-  Task<Result<>> flush(SteadyTime deadline) {
+  enum class Then { Go, MoreFollows };
+  Task<Result<>> flush(SteadyTime deadline, Then then = Then::Go) {
+    if (then == Then::MoreFollows) cork(true);
     while (out_start < out.size()) {
       std::size_t sent = 0;
       const Try what = try_write(std::string_view(out).substr(out_start), sent);
@@ -129,10 +150,10 @@ struct Stream::Impl {
         continue;
       }
       if (what == Try::End || what == Try::Broken) co_return error_of(what);
-      const Result<> ready =
-          co_await wait.ready(what == Try::WantRead ? SocketWait::kRead : SocketWait::kWrite, deadline);
-      if (!ready) co_return ready.error();
+      const Result<> done = co_await ready(what, deadline);
+      if (!done) co_return done.error();
     }
+    if (then == Then::Go) cork(false);
     out_start = 0;
     release_if_large(out);
     co_return Result<>{};
@@ -179,34 +200,61 @@ struct Stream::Impl {
       if (what == Try::End) co_return error_of(what);
       if (in.empty()) release_if_large(in);
       reads_in_a_row = 0;
-      const Result<> ready =
-          co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
-      if (!ready) co_return ready.error();
+      const Result<> done = co_await ready(what, deadline);
+      if (!done) co_return done.error();
     }
   }
 
-  Task<Result<>> handshake(int (*step)(SSL*), SteadyTime deadline) {
+  /// A server's session ticket follows the handshake (RFC 8446 §4.6.1); nobody waits for it, so it goes out with the
+  /// first reply or when we wait, whichever comes first.
+  Task<Result<>> accept(bool wait_first, SteadyTime deadline) {
+    if (wait_first) {
+      const Result<> done = co_await ready(Try::WantRead, deadline);
+      if (!done) co_return done.error();
+    }
+    for (bool answered = false;; answered = true) {
+      if (wait.cancelled()) co_return fail(Errc::Closed, "cancelled");
+      cork(answered);
+      const Try what = handshake_step(SSL_accept);
+      if (what == Try::Done) break;
+      if (what == Try::End || what == Try::Broken) co_return handshake_error(what);
+      const Result<> done = co_await ready(what, deadline);
+      if (!done) co_return done.error();
+    }
+    if (SSL_version(ssl) != TLS1_3_VERSION) cork(false);  // its last flight is waited for
+    co_return Result<>{};
+  }
+
+  Task<Result<>> connect(SteadyTime deadline) {
     for (;;) {
       if (wait.cancelled()) co_return fail(Errc::Closed, "cancelled");
-      ERR_clear_error();
-      const int result = step(ssl);
-      if (result == 1) co_return Result<>{};
-      const Try what = classify_ssl(result);
-      if (what == Try::End) co_return fail(Errc::Closed, "the peer closed during the TLS handshake");
-      if (what == Try::Broken) co_return fail(Errc::Malformed, "TLS handshake failed: " + openssl_error());
-      const Result<> ready =
-          co_await wait.ready(what == Try::WantWrite ? SocketWait::kWrite : SocketWait::kRead, deadline);
-      if (!ready) co_return ready.error();
+      const Try what = handshake_step(SSL_connect);
+      if (what == Try::Done) co_return Result<>{};
+      if (what == Try::End || what == Try::Broken) co_return handshake_error(what);
+      const Result<> done = co_await ready(what, deadline);
+      if (!done) co_return done.error();
     }
+  }
+
+  Try handshake_step(int (*step)(SSL*)) const {
+    ERR_clear_error();
+    const int result = step(ssl);
+    return result == 1 ? Try::Done : classify_ssl(result);
+  }
+
+  static Error handshake_error(Try what) {
+    return what == Try::Broken ? fail(Errc::Malformed, "TLS handshake failed: " + openssl_error())
+                               : fail(Errc::Closed, "the peer closed during the TLS handshake");
   }
 };
 
 Stream::Stream(Loop& loop, int connected_fd) : impl_(std::make_unique<Impl>(loop, connected_fd)) {
-  const int on = 1;
-  // Replies are small and wanted now; a unix socket refuses the option, which is as good.
-  ::setsockopt(connected_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  send_at_once(connected_fd);
   impl_->peer = endpoint_of(connected_fd, ::getpeername);
-  impl_->local = endpoint_of(connected_fd, ::getsockname);
+}
+Stream::Stream(Loop& loop, int accepted_fd, const Endpoint& peer)
+    : impl_(std::make_unique<Impl>(loop, accepted_fd)) {
+  impl_->peer = peer;
 }
 Stream::~Stream() = default;
 Stream::Stream(Stream&&) noexcept = default;
@@ -214,7 +262,10 @@ Stream& Stream::operator=(Stream&&) noexcept = default;
 
 Loop& Stream::loop() const { return impl_->wait.loop(); }
 const Endpoint& Stream::peer() const { return impl_->peer; }
-const Endpoint& Stream::local() const { return impl_->local; }
+const Endpoint& Stream::local() const {
+  if (!impl_->local) impl_->local = endpoint_of(impl_->wait.fd(), ::getsockname);
+  return *impl_->local;
+}
 std::string_view Stream::buffered() const { return std::string_view(impl_->in).substr(impl_->in_start); }
 void Stream::consume(std::size_t octets) { impl_->in_start += octets; }
 void Stream::discard_buffered() { impl_->in_start = impl_->in.size(); }
@@ -247,16 +298,20 @@ Task<Result<std::string_view>> Stream::read_line(std::size_t max, SteadyTime dea
 
 Task<Result<unsigned char>> Stream::peek(SteadyTime deadline) {
   if (!buffered().empty()) co_return static_cast<unsigned char>(buffered().front());
-  for (;;) {
-    const Result<> flushed = co_await impl_->flush(deadline);
-    if (!flushed) co_return flushed.error();
+  // Who was just told something has not answered yet.
+  bool wait_first = impl_->out_start < impl_->out.size();
+  const Result<> flushed = co_await impl_->flush(deadline);
+  if (!flushed) co_return flushed.error();
+  for (;; wait_first = true) {
+    if (wait_first) {
+      const Result<> ready = co_await impl_->wait.ready(SocketWait::kRead, deadline);
+      if (!ready) co_return ready.error();
+    }
     unsigned char octet = 0;
     const ssize_t n = ::recv(impl_->wait.fd(), &octet, 1, MSG_PEEK);
     if (n == 1) co_return octet;
     if (n == 0 || (errno != EAGAIN && errno != EINTR))
       co_return fail(Errc::Closed, "the connection was closed");
-    const Result<> ready = co_await impl_->wait.ready(SocketWait::kRead, deadline);
-    if (!ready) co_return ready.error();
   }
 }
 
@@ -298,12 +353,12 @@ Task<Result<>> Stream::write(std::string_view data, SteadyTime deadline) {
 
 Task<Result<>> Stream::accept_tls(std::shared_ptr<TlsServer> tls, SteadyTime deadline) {
   discard_buffered();
-  impl_->drained = false;
+  const bool wait_first = std::exchange(impl_->drained, false);
   POSTERN_CO_TRY(TlsSession session, tls_server_session(*tls));
   impl_->ssl = session.ssl;
   impl_->tls_owner = std::move(session.owner);
   SSL_set_fd(impl_->ssl, impl_->wait.fd());
-  const Result<> done = co_await impl_->handshake(SSL_accept, deadline);
+  const Result<> done = co_await impl_->accept(wait_first, deadline);
   co_return done;
 }
 
@@ -321,7 +376,7 @@ Task<Result<>> Stream::connect_tls(std::shared_ptr<TlsClient> tls, TlsPeer peer,
   impl_->ssl = session.ssl;
   impl_->tls_owner = std::move(session.owner);
   SSL_set_fd(impl_->ssl, impl_->wait.fd());
-  const Result<> done = co_await impl_->handshake(SSL_connect, deadline);
+  const Result<> done = co_await impl_->connect(deadline);
   co_return done;
 }
 
@@ -347,28 +402,30 @@ std::vector<std::string> Stream::certified_addresses() const {
 }
 
 Task<> Stream::shutdown(SteadyTime deadline) {
-  // The last reply, close_notify and FIN in one packet; a unix socket refuses the option, which is as good.
-  const int on = 1;
-  ::setsockopt(impl_->wait.fd(), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
-  const Result<> flushed = co_await impl_->flush(deadline);
+  // The last reply, close_notify and FIN in one packet.
+  const Result<> flushed = co_await impl_->flush(deadline, Impl::Then::MoreFollows);
   if (!flushed) co_return;
   if (impl_->ssl != nullptr) {
     ERR_clear_error();
     SSL_shutdown(impl_->ssl);  // close_notify (RFC 8314 §3.4); the peer's own is not waited for
   }
-  ::shutdown(impl_->wait.fd(), SHUT_WR);
+  ::shutdown(impl_->wait.fd(), SHUT_WR);  // sends what was kept back as well
   // Reading to the end keeps the kernel from answering late input with RST, which could destroy our last
   // reply.
   std::size_t drained = 0;
+  bool wait_first = true;
   while (drained < kReadSize * 4) {
+    if (std::exchange(wait_first, false)) {
+      const Result<> ready = co_await impl_->wait.ready(SocketWait::kRead, deadline);
+      if (!ready) co_return;
+    }
     const ssize_t n = ::recv(impl_->wait.fd(), impl_->wait.loop().impl().scratch.data(), kReadSize, 0);
     if (n > 0) {
       drained += static_cast<std::size_t>(n);
       continue;
     }
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) co_return;
-    const Result<> ready = co_await impl_->wait.ready(SocketWait::kRead, deadline);
-    if (!ready) co_return;
+    wait_first = true;
   }
 }
 
@@ -402,7 +459,7 @@ Task<Result<Stream>> connect(Loop& loop, Endpoint remote, std::optional<IpAddres
     ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) co_return fail(Errc::Unavailable, remote.text() + ": " + std::strerror(error));
     stream.impl_->peer = remote;
-    stream.impl_->local = endpoint_of(fd, ::getsockname);
+    stream.impl_->local.reset();
   }
   co_return std::move(stream);
 }

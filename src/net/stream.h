@@ -58,6 +58,8 @@ class Stream {
   struct Impl;
 
   Stream(Loop& loop, int connected_fd);
+  /// From a listener whose sockets send at once.
+  Stream(Loop& loop, int accepted_fd, const Endpoint& peer);
   ~Stream();
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
