@@ -30,8 +30,7 @@ Result<> write_private(const std::string& path, const std::string& text) {
 }
 
 bool can_listen(std::uint16_t port) {
-  net::Loop loop;
-  return net::Listener::open(loop, net::Endpoint{*net::IpAddress::parse("127.0.0.1"), port}).has_value();
+  return net::Listener::is_free({*net::IpAddress::parse("127.0.0.1"), port}).has_value();
 }
 
 Result<> make_certificate(const DevSetup& setup) {

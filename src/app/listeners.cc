@@ -48,6 +48,16 @@ Result<> adopt(Parts& parts, const InheritedSocket& socket) {
   return {};
 }
 
+/// Before anything is opened: our own listeners share their ports among the loops.
+Result<> check_free(const std::vector<std::string>& addresses) {
+  for (const std::string& text : addresses) {
+    POSTERN_TRY(const net::Endpoint endpoint, net::Endpoint::parse(text));
+    if (const Result<> free = net::Listener::is_free(endpoint); !free)
+      return Error{free.error().code, "cannot listen: " + free.error().detail};
+  }
+  return {};
+}
+
 Result<> open_all(Parts& parts, const std::vector<std::string>& addresses, submission::Mode mode) {
   for (const std::string& text : addresses) {
     POSTERN_TRY(net::Endpoint endpoint, net::Endpoint::parse(text));
@@ -81,6 +91,11 @@ Result<> open_admin(Parts& parts) {
 Result<> open_listeners(Parts& parts) {
   const std::vector<InheritedSocket> inherited = take_inherited_sockets();
   for (const InheritedSocket& socket : inherited) POSTERN_CHECK(adopt(parts, socket));
+  if (inherited.empty()) {
+    POSTERN_CHECK(check_free(parts.config.listen.submission));
+    POSTERN_CHECK(check_free(parts.config.listen.submissions));
+  }
+  POSTERN_CHECK(check_free(parts.config.listen.admin));
   if (inherited.empty()) {
     POSTERN_CHECK(open_all(parts, parts.config.listen.submission, submission::Mode::StartTls));
     POSTERN_CHECK(open_all(parts, parts.config.listen.submissions, submission::Mode::Implicit));

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 
 namespace postern::net {
@@ -35,6 +37,8 @@ class Fd {
   ~Fd() {
     if (fd_ >= 0) ::close(fd_);
   }
+  Fd(Fd&& other) noexcept : fd_(other.take()) {}
+  Fd& operator=(Fd&&) = delete;
   Fd(const Fd&) = delete;
   Fd& operator=(const Fd&) = delete;
   [[nodiscard]] int get() const { return fd_; }
@@ -48,7 +52,11 @@ class Fd {
 struct Listener::Impl {
   SocketWait wait;
   bool closed = false;
-  Impl(Loop& loop, int fd) : wait(loop, fd) {}
+  Impl(Loop& loop, int fd) : wait(loop, fd) {
+    // What is accepted inherits it (tcp(7)); a unix socket refuses it, which is as good.
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
 };
 
 namespace {
@@ -57,9 +65,12 @@ Task<> accept_all(std::shared_ptr<Listener::Impl> listener, std::function<void(S
   Loop& loop = listener->wait.loop();
   unsigned in_a_row = 0;
   while (!listener->closed) {
-    const int fd = ::accept4(listener->wait.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_storage address{};
+    socklen_t length = sizeof(address);
+    const int fd = ::accept4(listener->wait.fd(), reinterpret_cast<sockaddr*>(&address), &length,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      on_connection(Stream(loop, fd));
+      on_connection(Stream(loop, fd, Endpoint::from_sockaddr(address)));
       if (++in_a_row % kAcceptsInARow == 0) co_await loop.yield();
       continue;
     }
@@ -79,22 +90,40 @@ Task<> accept_all(std::shared_ptr<Listener::Impl> listener, std::function<void(S
 Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Listener::~Listener() { close(); }
 
-Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const Endpoint& endpoint) {
+namespace {
+
+enum class Sharing : std::uint8_t { Never, AmongLoops };
+
+Result<Fd> bound(const Endpoint& endpoint, Sharing sharing) {
   Fd fd(::socket(endpoint.ip.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const bool everywhere = endpoint.ip == IpAddress::parse("::").value();
   if (fd.get() < 0 && errno == EAFNOSUPPORT && everywhere) {
-    return open(loop, {IpAddress::parse("0.0.0.0").value(), endpoint.port});  // a machine without IPv6
+    return bound({IpAddress::parse("0.0.0.0").value(), endpoint.port}, sharing);  // a machine without IPv6
   }
   if (fd.get() < 0) return socket_error("socket for " + endpoint.text());
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+  if (sharing == Sharing::AmongLoops) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   const int v6_only = everywhere ? 0 : 1;
   if (endpoint.ip.is_v6()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only));
   sockaddr_storage address{};
   const socklen_t length = endpoint.to_sockaddr(address);
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0)
     return socket_error("bind " + endpoint.text());
+  return fd;
+}
+
+}  // namespace
+
+Result<> Listener::is_free(const Endpoint& endpoint) {
+  if (endpoint.port == 0) return {};
+  POSTERN_TRY(const Fd fd, bound(endpoint, Sharing::Never));
+  if (::listen(fd.get(), 1) != 0) return socket_error("listen on " + endpoint.text());
+  return {};
+}
+
+Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const Endpoint& endpoint) {
+  POSTERN_TRY(Fd fd, bound(endpoint, Sharing::AmongLoops));
   if (::listen(fd.get(), kBacklog) != 0) return socket_error("listen on " + endpoint.text());
   return std::make_unique<Listener>(std::make_unique<Impl>(loop, fd.take()));
 }

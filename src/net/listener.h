@@ -12,11 +12,14 @@ namespace postern::net {
 
 /// A listening socket on one loop.
 ///
-/// Threads  its loop's thread only, except open().
+/// Threads  its loop's thread only, except open() and is_free().
 /// Limits   when the process is out of descriptors it pauses for a moment and goes on.
 class Listener {
  public:
   struct Impl;
+  /// Whether open() would be alone at `endpoint`: several sockets of one user may share a port, and each gets some of
+  /// the connections. Unavailable: somebody listens there. Port 0 is always free.
+  [[nodiscard]] static Result<> is_free(const Endpoint& endpoint);
   /// TCP with SO_REUSEPORT, so that each loop has its own; "[::]" takes IPv4 connections too, any other
   /// IPv6 address only its own. Port 0: the system chooses.
   /// Errors: Denied (no right to the port), Unavailable (in use, no such address).

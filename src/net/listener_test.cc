@@ -87,6 +87,20 @@ Task<> dial_unix(Loop& loop, std::string path, Errc& error) {
   }
 }
 
+// Sockets of one user with SO_REUSEPORT share a port without a word.
+TEST(Listener, APortThatSomebodyListensOnIsNotFree) {
+  Loop loop;
+  Result<std::unique_ptr<Listener>> listener = Listener::open(loop, *Endpoint::parse("127.0.0.1:0"));
+  ASSERT_TRUE(listener) << listener.error().detail;
+  const Endpoint taken = (*listener)->local();
+  EXPECT_EQ(Listener::is_free(taken).error().code, Errc::Unavailable);
+  EXPECT_EQ(Listener::is_free({*IpAddress::parse("0.0.0.0"), taken.port}).error().code, Errc::Unavailable);
+  EXPECT_EQ(Listener::is_free({*IpAddress::parse("::"), taken.port}).error().code, Errc::Unavailable);
+  EXPECT_TRUE(Listener::open(loop, taken)) << "another loop of ours";
+  listener->reset();
+  EXPECT_TRUE(Listener::is_free(taken));
+}
+
 TEST(Listener, AUnixSocketReplacesAStaleOneAndKeepsOthersOut) {
   std::string dir = (std::filesystem::temp_directory_path() / "postern-unix-XXXXXX").string();
   ASSERT_NE(::mkdtemp(dir.data()), nullptr);
