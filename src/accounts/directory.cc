@@ -3,6 +3,7 @@
 #include "accounts/password.h"
 #include "accounts/sender_rights.h"
 #include "dkim/key.h"
+#include "mail/host_name.h"
 #include "mail/idna.h"
 
 #include <sodium.h>
@@ -370,10 +371,10 @@ Result<> Directory::add_domain(const Domain& domain) {
   const Result<std::string> normal = mail::to_ascii(domain.name);
   if (!normal) return fail(Errc::Malformed, "not a domain: " + domain.name);
   const std::string& name = *normal;
-  if (name.find('.') == std::string::npos || name.find('@') != std::string::npos ||
-      !normal_address("a@" + name)) {
-    return fail(Errc::Malformed, "not a domain: " + domain.name);
-  }
+  if (const Result<> named = mail::check_host_name(name); !named)
+    return fail(Errc::Malformed, "not a domain: " + domain.name + ": " + named.error().detail);
+  if (const Result<> selector = mail::check_labels(domain.selector); !selector)
+    return fail(Errc::Malformed, "not a DKIM selector (RFC 6376 §3.1): " + selector.error().detail);
   POSTERN_CHECK(dkim::SigningKey::from_pem(domain.key_pem));
   return change("INSERT INTO domains(name,selector,key) VALUES(?,?,?)",
                 {name, domain.selector, domain.key_pem}, "");

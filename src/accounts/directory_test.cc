@@ -56,6 +56,14 @@ TEST_F(DirectoryTest, RightsFollowAddressAliasesAndDomains) {
   EXPECT_FALSE(directory_->may_send_as(alice, {"bob", "example.org"}));
   EXPECT_FALSE(directory_->may_send_as(bob, {"sales", "example.org"}));
   EXPECT_FALSE(directory_->may_send_as(Account{AccountId{99}}, {"alice", "example.org"}));
+  // What is somebody's own address is not a tag of somebody else's.
+  ASSERT_TRUE(directory_->add_account("alice+boss@example.org", "{PLAIN}x", AccountClass::Person));
+  ASSERT_TRUE(directory_->add_alias("alice+shop@example.org", "bob@example.org"));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"alice+boss", "example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"alice+shop", "example.org"}));
+  EXPECT_TRUE(directory_->may_send_as(bob, {"alice+shop", "example.org"}));
+  EXPECT_FALSE(directory_->may_send_as(alice, {"sales+boss", "example.net"}));
+  EXPECT_TRUE(directory_->may_send_as(alice, {"sales+boss", "example.org"}));
   ASSERT_TRUE(directory_->add_alias("\"odd one\"@example.org", "alice@example.org"));
   EXPECT_TRUE(directory_->may_send_as(alice, {"Odd One", "example.org"}));
   EXPECT_FALSE(directory_->may_send_as(alice, {"+alice", "example.org"}));
@@ -107,6 +115,12 @@ TEST_F(DirectoryTest, SaysWhatIsWrong) {
   EXPECT_EQ(directory_->add_alias("a@b.c", "bob@example.org").error().code, Errc::NotFound);
   EXPECT_EQ(directory_->add_domain({"localhost", "s", ""}).error().code, Errc::Malformed);
   EXPECT_EQ(directory_->add_domain({"example.org", "s", "no key"}).error().code, Errc::Malformed);
+  const std::string key = dkim::SigningKey::generate(2048)->pem();
+  for (const char* selector : {"", "bad sel", "a;b=c", "x\r\nBcc: y", "-a", "a.", "a..b"})
+    EXPECT_EQ(directory_->add_domain({"example.org", selector, key}).error().code, Errc::Malformed)
+        << selector;
+  for (const char* name : {"[127.0.0.1]", "127.0.0.1", "a b.example", "a..example"})
+    EXPECT_EQ(directory_->add_domain({name, "s", key}).error().code, Errc::Malformed) << name;
   ASSERT_TRUE(directory_->add_domain({"Example.ORG", "s", dkim::SigningKey::generate(2048)->pem()}));
   EXPECT_EQ(directory_->domain("example.org")->selector, "s");
   EXPECT_FALSE(directory_->domain("sub.example.org"));

@@ -97,6 +97,7 @@ Result<> Snapshot::load_rights(store::Database& database) {
         const std::string address = row.text(0);
         if (address.find('*') == std::string::npos) {
           rights.addresses.insert(address);
+          aliases_.insert(address);
         } else {
           rights.patterns.push_back(address);
         }
@@ -183,11 +184,13 @@ bool Snapshot::owns(AccountId id, const mail::Mailbox& mailbox) const {
   const std::string full = sender->text();
   const std::string untagged =
       mail::Mailbox{sender->local.substr(0, sender->local.find('+')), sender->domain}.text();
-  if (full == stored->account.address || untagged == stored->account.address) return true;
+  // alice+news is Alice's, unless it is somebody's own address.
+  const bool tagged = untagged != full && !by_address_.contains(full) && !aliases_.contains(full);
+  if (full == stored->account.address || (tagged && untagged == stored->account.address)) return true;
   const auto found = rights_.find(id);
   if (found == rights_.end()) return false;
   const Rights& rights = found->second;
-  return rights.addresses.contains(full) || rights.addresses.contains(untagged) ||
+  return rights.addresses.contains(full) || (tagged && rights.addresses.contains(untagged)) ||
          std::any_of(rights.patterns.begin(), rights.patterns.end(),
                      [&mailbox](const std::string& pattern) { return pattern_matches(pattern, mailbox); });
 }

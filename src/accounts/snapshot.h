@@ -65,6 +65,7 @@ class Snapshot {
   [[nodiscard]] bool owns(AccountId id, const mail::Mailbox& mailbox) const;
 
   std::unordered_map<std::string, AccountId> by_address_;
+  std::unordered_set<std::string> aliases_;  // whosever they are; without the patterns
   std::unordered_map<AccountId, StoredAccount> accounts_;
   std::unordered_map<AccountId, Rights> rights_;
   std::unordered_map<std::int64_t, StoredAppPassword> app_passwords_;

@@ -3,6 +3,8 @@
 #include "config/reader.h"
 #include "config/shipping.h"
 #include "config/tables.h"
+#include "mail/host_name.h"
+#include "net/endpoint.h"
 
 #include <fmt/format.h>
 
@@ -10,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 namespace postern::config {
@@ -172,9 +175,12 @@ Result<> check_whole(const Config& config, const std::string& file) {
 }  // namespace
 
 Result<> Config::check(std::string_view key) const {
-  if (key == "hostname" && hostname.find('.') == std::string::npos)
-    return fail(Errc::Malformed, "must be a fully qualified name such as \"mail.example.org\"");
-  return {};
+  if (key != "hostname") return {};
+  // It goes into the banner, EHLO, Received and reports as it is.
+  const Result<> named = mail::check_host_name(hostname);
+  if (named) return {};
+  return fail(Errc::Malformed,
+              "must be a fully qualified name such as \"mail.example.org\": " + named.error().detail);
 }
 
 Result<> Listen::check(std::string_view key) const {
@@ -189,6 +195,17 @@ Result<> Listen::check(std::string_view key) const {
 }
 
 Result<> Listen::validate() const {
+  std::map<std::string, const char*> taken;
+  for (const auto& [name, addresses] :
+       {std::pair{"submission", &submission}, {"submissions", &submissions}, {"admin", &admin}}) {
+    for (const std::string& address : *addresses) {
+      const Result<net::Endpoint> endpoint = net::Endpoint::parse(address);
+      if (!endpoint || endpoint->port == 0) continue;  // check() has refused it; each 0 is a port of its own
+      const auto [found, is_new] = taken.emplace(endpoint->text(), name);
+      if (!is_new)
+        return fail(Errc::Malformed, fmt::format("{}: {} is in {} already", name, address, found->second));
+    }
+  }
   for (const std::string& address : client_certificates) {
     const auto has = [&address](const auto& list) { return std::ranges::find(list, address) != list.end(); };
     if (!has(submission) && !has(submissions))

@@ -1,6 +1,7 @@
 #include "app/setup/answers.h"
 
 #include "mail/address.h"
+#include "mail/host_name.h"
 #include "net/endpoint.h"
 #include "net/tls.h"
 
@@ -23,26 +24,7 @@ Result<> anything(const Answers& /*answers*/, const std::string& /*text*/) { ret
 
 /// RFC 1123 §2.1: letters, digits and hyphens, at most 63 octets a label, 253 in all; and more than one label.
 Result<> check_domain_name(const Answers& /*answers*/, const std::string& text) {
-  const auto wrong = [](const char* why) { return fail(Errc::Malformed, why); };
-  if (text.find('.') == std::string::npos) return wrong("it needs a dot, such as in mail.example.org");
-  if (text.size() > 253) return wrong("it is longer than 253 characters");
-  if (net::IpAddress::parse(text)) return wrong("it must be a name, not an address");
-  std::size_t label = 0;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    const char c = i < text.size() ? text[i] : '.';
-    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (c == '.') {
-      if (label == 0) return wrong("it has an empty part");
-      if (label > 63) return wrong("a part of it is longer than 63 characters");
-      if (text[i - 1] == '-') return wrong("a part of it ends with a hyphen");
-      label = 0;
-    } else if (word || (c == '-' && label > 0)) {
-      ++label;
-    } else {
-      return wrong("only letters, digits and hyphens make a host name (write others as xn--...)");
-    }
-  }
-  return {};
+  return mail::check_host_name(text);
 }
 
 std::string own_name(const Answers& /*answers*/) {
