@@ -3,10 +3,12 @@
 #include "admin/queue_json.h"
 #include "admin/watch_verbs.h"
 #include "base/log.h"
+#include "smtp/ascii.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace postern::admin {
@@ -30,6 +32,38 @@ Result<std::string> text_member(const json::object& request, std::string_view na
   return std::string(value->as_string());
 }
 
+/// How many messages of an operator's verb the history names; the log says how many there were.
+constexpr std::size_t kMostNamed = 10'000;
+
+queue::Filter first_of(queue::Filter filter) {
+  filter.limit = std::min(filter.limit, kMostNamed);
+  return filter;
+}
+
+/// nullptr: what follows is recorded by delivery.
+const char* done_by(queue::Operation operation) {
+  switch (operation) {
+    case queue::Operation::Hold:
+      return "held";
+    case queue::Operation::Release:
+      return "released";
+    case queue::Operation::Remove:
+      return "removed";
+    case queue::Operation::Retry:
+    case queue::Operation::Bounce:
+      break;
+  }
+  return nullptr;
+}
+
+/// As far as an address and its state can tell.
+bool is_meant(const queue::Listed::To& to, const queue::Filter& filter) {
+  if (!filter.recipient.empty() && !smtp::iequals(filter.recipient, to.address)) return false;
+  if (filter.state && *filter.state != to.state) return false;
+  const std::string_view domain = std::string_view(to.address).substr(to.address.rfind('@') + 1);
+  return filter.site.empty() || smtp::iequals(filter.site, domain);
+}
+
 Result<queue::Filter> filter_member(const json::object& request) {
   const json::value* value = request.if_contains("filter");
   return value == nullptr ? queue::Filter{} : filter_from_json(*value);
@@ -37,9 +71,22 @@ Result<queue::Filter> filter_member(const json::object& request) {
 
 }  // namespace
 
-Result<std::vector<queue::HistoryEvent>> trace_of(queue::History& history, const std::string& what) {
+Result<std::vector<queue::HistoryEvent>> trace_of(queue::History& history, const std::string& what,
+                                                  const std::vector<queue::Listed>& waiting) {
   const std::optional<std::int64_t> id = parse_id_text(what);
   POSTERN_TRY(auto events, id ? history.of_message(QueueId{*id}) : history.of_address(what, kMaxEvents));
+  // The history names a recipient from its first attempt on; until then the queue does.
+  for (const queue::Listed& message : waiting) {
+    POSTERN_TRY(const std::vector<queue::HistoryEvent> of_message, history.of_message(message.id));
+    for (const queue::HistoryEvent& event : of_message) {
+      const bool about_all = event.recipient.empty();
+      const auto same = [&event](const queue::HistoryEvent& e) {
+        return e.id == event.id && e.recipient.empty() && e.kind == event.kind && e.time == event.time;
+      };
+      if (about_all && std::ranges::none_of(events, same)) events.push_back(event);
+    }
+  }
+  std::ranges::stable_sort(events, {}, &queue::HistoryEvent::time);
   if (events.empty()) return fail(Errc::NotFound, "nothing is known of " + what);
   return events;
 }
@@ -143,13 +190,41 @@ net::Task<Result<json::value>> ControlServer::operate(const json::object& reques
   POSTERN_CO_TRY(const std::string name, text_member(request, "operation"));
   POSTERN_CO_TRY(const queue::Operation operation, operation_named(name));
   POSTERN_CO_TRY(const queue::Filter filter, filter_member(request));
+  std::vector<queue::Listed> meant;
+  if (const char* done = done_by(operation); done != nullptr) {
+    const queue::Filter some = first_of(filter);
+    POSTERN_CO_TRY(meant, co_await services_.queue.list(loop_, some));
+  }
   POSTERN_CO_TRY(const queue::Operated count, co_await services_.queue.operate(loop_, filter, operation));
+  for (const queue::Listed& message : meant) record_operation(message, filter, operation);
   log::Event(log::Level::Info, "admin.queue_operation")
       .with("operation", name)
       .with("filter", json::serialize(to_json(filter)))
       .with("messages", count.messages);
   services_.try_now();
   co_return json::value(to_json(count));
+}
+
+/// What an operator did to a message, for `postern trace`: to each recipient when it is gone, else to the message.
+void ControlServer::record_operation(const queue::Listed& message, const queue::Filter& filter,
+                                     queue::Operation operation) {
+  queue::HistoryEvent event;
+  event.time = services_.clock.now();
+  event.id = message.id;
+  event.account = message.account;
+  event.sender = message.sender;
+  event.kind = done_by(operation);
+  event.detail = "by an operator";
+  // Which recipients a reason meant is not known any more.
+  if (operation != queue::Operation::Remove || !filter.reason.empty()) {
+    services_.history.record(std::move(event));
+    return;
+  }
+  for (const queue::Listed::To& to : message.recipients) {
+    if (!is_meant(to, filter)) continue;
+    event.recipient = to.address;
+    services_.history.record(event);
+  }
 }
 
 net::Task<Result<json::value>> ControlServer::group(const json::object& request) {
@@ -188,7 +263,12 @@ net::Task<Result<json::value>> ControlServer::freeze(const json::object& request
 net::Task<Result<json::value>> ControlServer::trace(const json::object& request) {
   POSTERN_CO_TRY(const std::string what, text_member(request, "what"));
   // Reading the history waits for the disk: not on the loop.
-  auto job = [this, what] { return trace_of(services_.history, what); };
+  std::vector<queue::Listed> waiting;
+  if (what.find('@') != std::string::npos) {
+    const queue::Filter to{.recipient = what};
+    POSTERN_CO_TRY(waiting, co_await services_.queue.list(loop_, to));
+  }
+  auto job = [this, what, waiting] { return trace_of(services_.history, what, waiting); };
   Result<Result<std::vector<queue::HistoryEvent>>> found = co_await readers_.run(loop_, std::move(job));
   if (!found) co_return found.error();
   if (!*found) co_return (*found).error();

@@ -54,6 +54,8 @@ class ControlServer {
   net::Task<Result<boost::json::value>> perform(const boost::json::object& request);
   net::Task<Result<boost::json::value>> list(const boost::json::object& request);
   net::Task<Result<boost::json::value>> operate(const boost::json::object& request);
+  void record_operation(const queue::Listed& message, const queue::Filter& filter,
+                        queue::Operation operation);
   net::Task<Result<boost::json::value>> group(const boost::json::object& request);
   net::Task<Result<boost::json::value>> count(const boost::json::object& request);
   net::Task<Result<boost::json::value>> freeze(const boost::json::object& request, bool freezes);
@@ -68,7 +70,9 @@ class ControlServer {
 };
 
 /// What is known of `what`, a queue id or an address, oldest first. NotFound: nothing.
+/// `waiting`: the mail in the queue to the address that is asked for.
 [[nodiscard]] Result<std::vector<queue::HistoryEvent>> trace_of(queue::History& history,
-                                                                const std::string& what);
+                                                                const std::string& what,
+                                                                const std::vector<queue::Listed>& waiting);
 
 }  // namespace postern::admin

@@ -96,6 +96,23 @@ TEST_F(ControlTest, ListsAndOperates) {
   const Result<json::value> gone = ask(path(), {{"verb", "queue.list"}, {"filter", {{"id", id}}}});
   ASSERT_TRUE(gone);
   EXPECT_TRUE(gone->as_array().empty());
+
+  const Result<json::value> told = ask(path(), {{"verb", "trace"}, {"what", id}});
+  ASSERT_TRUE(told) << told.error().detail;
+  ASSERT_EQ(told->as_array().size(), 2U);
+  EXPECT_EQ(told->as_array()[0].at("event").as_string(), "held");
+  EXPECT_EQ(told->as_array()[1].at("event").as_string(), "removed");
+  EXPECT_TRUE(ask(path(), {{"verb", "trace"}, {"what", "BOB@example.net"}})) << "by the recipient as well";
+}
+
+TEST_F(ControlTest, TracesARecipientWhoseMailWasNotTriedYet) {
+  const std::string id = put("dora@example.net");
+  history_->record({clock_.now(), QueueId{*parse_id_text(id)}, "accepted", "alice@example.org",
+                    "alice@example.org", "", "x"});
+  const Result<json::value> found = ask(path(), {{"verb", "trace"}, {"what", "Dora@example.net"}});
+  ASSERT_TRUE(found) << found.error().detail;
+  ASSERT_EQ(found->as_array().size(), 1U);
+  EXPECT_EQ(found->as_array()[0].at("id").as_string(), id);
 }
 
 TEST_F(ControlTest, TracesWithWhatHasNotReachedTheDiskYet) {

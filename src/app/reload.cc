@@ -49,6 +49,7 @@ Result<> Reloader::take_over(config::Config fresh) {
   parts_.limits->replace(std::move(limits));
   parts_.lockout->replace(fresh.lockout);
   parts_.dispatcher->adopt(std::move(delivery));
+  parts_.history->keep(fresh.history.keep);
   log::set_level(fresh.log.level);
   running_ = std::move(fresh);
   return {};

@@ -34,6 +34,7 @@ Result<> open_stores(Parts& parts) {
   POSTERN_TRY(parts.directory,
               accounts::Directory::open(path + "/directory.db", parts.config.accounts, parts.clock));
   POSTERN_TRY(parts.history, queue::History::open(path + "/history.db"));
+  parts.history->keep(parts.config.history.keep);
   queue::Options queue_options = parts.config.queue;
   queue_options.active_capacity = parts.config.delivery.max_active;
   POSTERN_TRY(parts.queue, queue::SqliteQueue::open(path + "/queue.db", queue_options, parts.clock));

@@ -135,6 +135,7 @@ struct Config {
   guard::WatchOptions watch;
   dns::Options dns;
   queue::Options queue;
+  queue::HistoryOptions history;
   intake::Options intake;
   scan::Options scan;
   submission::Options submission;

@@ -27,6 +27,7 @@ void visit_tables(Visit&& visit, Configs&... configs) {
   visit("intake", configs.intake...);
   visit("scan", configs.scan...);
   visit("queue", configs.queue...);
+  visit("history", configs.history...);
   visit("delivery", configs.delivery...);
   visit("tls_policies", configs.tls_policies...);
   visit("dns", configs.dns...);

@@ -198,13 +198,14 @@ net::Task<Accepted> IncomingMessage::finish() {
     co_return *std::move(held);
   }
 
+  const TimePoint accepted_at = services_.clock.now();
   queue::NewMessage message{.id = id_,
                             .account = facts_.account.id,
                             .account_name = facts_.account.address,
                             .session = facts_.session,
                             .envelope = facts_.envelope,
                             .signing_domain = signing_domain_,
-                            .accepted_at = services_.clock.now(),
+                            .accepted_at = accepted_at,
                             .eight_bit = eight_bit_,
                             .smtputf8 = needs_smtputf8(),
                             .binary = binary_,
@@ -215,7 +216,7 @@ net::Task<Accepted> IncomingMessage::finish() {
     services_.limits.give_back(sender_, tally_);
     co_return Refusal{Refusal::Why::StoreDown, receipt.error().detail};
   }
-  record_accepted();
+  record_accepted(accepted_at);
   co_return *receipt;
 }
 
@@ -232,7 +233,7 @@ net::Task<std::optional<Refusal>> IncomingMessage::ask_watch(std::uint32_t& nove
   novelty = to.empty() ? 0 : static_cast<std::uint32_t>(100 * judged.unseen / to.size());
   if (judged.action != guard::Action::Hold && judged.action != guard::Action::Held) co_return std::nullopt;
   if (services_.watch->options().new_mail == guard::NewMail::Refuse) {
-    record("refused on hold");
+    record("refused on hold", services_.clock.now());
     // The reasons are for the operator and the owner: who uses a stolen account need not know them.
     co_return Refusal{Refusal::Why::Held, facts_.account.address};
   }
@@ -355,7 +356,7 @@ void IncomingMessage::record_scanned(const scan::Verdict& verdict) {
                             facts_.envelope.reverse_path, "", detail});
 }
 
-void IncomingMessage::record_accepted() {
+void IncomingMessage::record_accepted(TimePoint at) {
   log::Event(log::Level::Info, "queue.accepted")
       .with("queue_id", id_)
       .with("session_id", facts_.session)
@@ -363,11 +364,11 @@ void IncomingMessage::record_accepted() {
       .with("client", facts_.client.text())
       .with("size", size_)
       .with("recipients", facts_.envelope.recipients.size());
-  record("accepted");
+  record("accepted", at);
 }
 
 /// Who handed in what, to whom: `postern watch export` reads it again (queue/handed_in.h).
-void IncomingMessage::record(const char* kind) {
+void IncomingMessage::record(const char* kind, TimePoint at) {
   const std::vector<smtp::Recipient>& to = facts_.envelope.recipients;
   std::string detail = "from " + facts_.client.text() + ", " + std::to_string(size_) + " octets, " +
                        std::to_string(to.size()) + " recipients";
@@ -378,8 +379,8 @@ void IncomingMessage::record(const char* kind) {
     detail += recipient.address;
     before = ',';
   }
-  services_.history.record({services_.clock.now(), id_, kind, facts_.account.address,
-                            facts_.envelope.reverse_path, "", std::move(detail)});
+  services_.history.record(
+      {at, id_, kind, facts_.account.address, facts_.envelope.reverse_path, "", std::move(detail)});
 }
 
 net::Task<Result<>> enqueue_generated(net::Loop& loop, const Services& services, std::string recipient,

@@ -120,9 +120,9 @@ class IncomingMessage {
   [[nodiscard]] scan::Message shown_to_scanners(const mail::Header& header) const;
   net::Task<> ask_scanners();
   net::Task<> store_scanned(mail::Header header);
-  void record_accepted();
+  void record_accepted(TimePoint at);
   void record_scanned(const scan::Verdict& verdict);
-  void record(const char* kind);
+  void record(const char* kind, TimePoint at);
 
   net::Loop& loop_;
   const Services& services_;

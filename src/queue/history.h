@@ -2,8 +2,10 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/options.h"
 #include "base/result.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -11,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 namespace postern::queue {
@@ -24,6 +27,19 @@ struct HistoryEvent {
   std::string sender;
   std::string recipient;  ///< empty: the whole message
   std::string detail;     ///< host, TLS, reply, next attempt: in words, one line
+};
+
+/// The table [history].
+struct HistoryOptions {
+  std::chrono::seconds keep{std::chrono::hours{24 * 90}};
+
+  static auto fields() {
+    using std::chrono::hours;
+    return std::tuple{
+        field("keep", &HistoryOptions::keep, hours{1}, hours{24 * 3650}, Reload::Live,
+              "How long `postern trace` and `postern watch export` know what became of mail."),
+    };
+  }
 };
 
 /// What became of every message: the source of `postern trace`.
@@ -41,9 +57,11 @@ class History {
   ~History();
 
   void record(HistoryEvent event);
+  /// Events older than `time` go, by and by; 0: they stay. Default: 0.
+  void keep(std::chrono::milliseconds time);
   /// Events of one message, oldest first.
   [[nodiscard]] Result<std::vector<HistoryEvent>> of_message(QueueId id);
-  /// The newest events in which `address` is account, sender or recipient, oldest first.
+  /// The newest events in which `address` is account, sender or recipient, letter case aside, oldest first.
   [[nodiscard]] Result<std::vector<HistoryEvent>> of_address(const std::string& address, std::size_t limit);
   /// Returns when everything recorded before is written.
   void flush();
@@ -54,6 +72,7 @@ class History {
   explicit History(std::unique_ptr<Store> store);
   [[nodiscard]] static Result<std::unique_ptr<History>> open_file(const std::string& path);
   void work();
+  bool forget_some(TimePoint before);
 
   std::unique_ptr<Store> store_;
   mutable std::mutex mutex_;
@@ -63,6 +82,8 @@ class History {
   std::uint64_t recorded_ = 0;
   std::uint64_t written_ = 0;  // of those, in order; with those whose write failed
   bool stopping_ = false;
+  std::chrono::milliseconds kept_{0};
+  SteadyTime forget_at_ = SteadyTime::max();
   std::uint64_t dropped_ = 0;
   std::thread thread_;
 };

@@ -1,4 +1,3 @@
-#include "queue/history.h"
 #include "queue/sqlite_queue.h"
 #include "store/sqlite.h"
 
@@ -759,29 +758,6 @@ TEST_F(QueueTest, AFileThatIsNoDatabaseIsNamed) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::Corrupt);
   EXPECT_NE(opened.error().detail.find(dir_ + "/other.db"), std::string::npos) << opened.error().detail;
-}
-
-TEST_F(QueueTest, ADamagedHistoryIsPutAside) {
-  std::ofstream(dir_ + "/history.db") << std::string(4096, 'x');
-  const Result<std::unique_ptr<History>> history = History::open(dir_ + "/history.db");
-  ASSERT_TRUE(history) << history.error().detail;
-  std::size_t aside = 0;
-  for (const auto& file : std::filesystem::directory_iterator(dir_))
-    aside += file.path().filename().string().starts_with("history.db.damaged-") ? 1 : 0;
-  EXPECT_EQ(aside, 1U);
-}
-
-TEST_F(QueueTest, HistoryTellsByMessageAndByAddress) {
-  const Result<std::unique_ptr<History>> history = History::open(dir_ + "/history.db");
-  ASSERT_TRUE(history);
-  (*history)->record(
-      {clock_.now(), QueueId{5}, "accepted", "alice@example.org", "alice@example.org", "", "587"});
-  (*history)->record({clock_.now(), QueueId{5}, "delivered", "alice@example.org", "alice@example.org",
-                      "bob@example.net", "250"});
-  (*history)->record({clock_.now(), QueueId{6}, "accepted", "carol@example.org", "", "", ""});
-  EXPECT_EQ((*history)->of_message(QueueId{5})->size(), 2U);
-  EXPECT_EQ((*history)->of_address("bob@example.net", 10)->at(0).kind, "delivered");
-  EXPECT_EQ((*history)->of_address("alice@example.org", 1)->at(0).kind, "delivered") << "the newest";
 }
 
 }  // namespace

@@ -408,13 +408,6 @@ void SqliteQueue::set_aside(QueueId id, const std::string& why) {
   ++depth_.set_aside;
 }
 
-void SqliteQueue::note_depth() {
-  const Counts& counts = files_->tables.counts();
-  const std::lock_guard lock(depth_mutex_);
-  depth_.waiting = counts.waiting;
-  depth_.held = counts.held;
-}
-
 Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max) {
   std::vector<Lease> leases;
   std::unordered_set<QueueId> gone;
@@ -432,7 +425,8 @@ Result<std::vector<Lease>> SqliteQueue::find_due(TimePoint now, std::size_t max)
         end_lease(id, turn->account, {{turn->domain, kDueAlready}});
         readable = lease.error();
       } else if (!lease && lease.error().code == Errc::NotFound && gone.insert(id).second) {
-        end_lease(id, turn->account, {});  // delivered or removed after the look
+        // Once: it was delivered or removed after the look, and is not found again. Again: its row is missing.
+        end_lease(id, turn->account, {{turn->domain, kDueAlready}});
       } else if (!lease) {
         set_aside(id, lease.error().detail);
       } else if (lease->index.empty() && !gone.insert(id).second) {

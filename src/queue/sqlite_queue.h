@@ -147,7 +147,8 @@ class SqliteQueue final : public Queue {
   const std::shared_ptr<BodyMemory> body_memory_;
   mutable std::mutex depth_mutex_;
   Depth depth_;
-  SteadyTime looked_at_{};             // for the oldest
+  SteadyTime looked_at_{};  // for the oldest
+  bool looking_ = false;
   std::atomic<bool> released_{false};  // mail that was held may be the oldest that waits
 
   Leases leases_;

@@ -179,6 +179,13 @@ std::vector<AccountHold> SqliteQueue::held_accounts() const {
   return holds;
 }
 
+void SqliteQueue::note_depth() {
+  const Counts& counts = files_->tables.counts();
+  const std::lock_guard lock(depth_mutex_);
+  depth_.waiting = counts.waiting;
+  depth_.held = counts.held;
+}
+
 void SqliteQueue::look_for_oldest() {
   const Result<QueueReader::Oldest> oldest = files_->operator_reader.oldest(released_.exchange(false));
   if (!oldest) return;  // what is known stays; why it is so is said where mail is read
@@ -192,8 +199,15 @@ SqliteQueue::Depth SqliteQueue::depth() {
   const std::size_t accounts = held_accounts().size();
   const std::lock_guard lock(depth_mutex_);
   const SteadyTime now = clock_.steady_now();
-  if (now - looked_at_ >= kLookAgain && operators_.try_queue("oldest", [this] { look_for_oldest(); }))
+  if (now - looked_at_ >= kLookAgain && !looking_) {
+    // One at a time: in a deep queue a look may take longer than the time to the next.
+    looking_ = operators_.try_queue("oldest", [this] {
+      look_for_oldest();
+      const std::lock_guard ended(depth_mutex_);
+      looking_ = false;
+    });
     looked_at_ = now;
+  }
   Depth depth = depth_;
   depth.held_accounts = accounts;
   return depth;

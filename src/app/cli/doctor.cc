@@ -145,7 +145,8 @@ void check_dkim(const config::Config& config, const accounts::Domain& domain, Fi
   const std::string next = "publish what postern domain show " + domain.name + " prints";
   const Result<dkim::SigningKey> key = dkim::SigningKey::from_pem(domain.key_pem);
   if (!key)
-    return out.problem("dkim", domain.name + ": " + key.error().detail, "postern domain rm, then add");
+    return out.problem("dkim", domain.name + ": " + key.error().detail,
+                       "postern domain rm --force, then add");
   dns::LookupOptions options;
   options.servers = config.dns.servers;
   options.validate = config.dns.dnssec;

@@ -1,6 +1,7 @@
 #include "app/cli/common.h"
 #include "dkim/key.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -12,6 +13,7 @@ struct Arguments {
   std::string name;
   std::string selector = "postern";
   std::string key_file;
+  bool force = false;
 };
 
 /// The TXT record as BIND wants it: strings of at most 255 octets (RFC 6376 §3.6.2.2).
@@ -80,6 +82,29 @@ Result<> list(const Context& context) {
   return {};
 }
 
+Result<> remove(const Context& context, const Arguments& arguments) {
+  POSTERN_TRY(const auto directory, open_directory(context));
+  const std::optional<accounts::Domain> domain = directory->domain(arguments.name);
+  if (!domain) return fail(Errc::NotFound, "no domain " + arguments.name);
+  POSTERN_TRY(const auto all, directory->accounts());
+  const auto here = [&](const auto& account) { return account.address.ends_with("@" + domain->name); };
+  const auto accounts = std::ranges::count_if(all, here);
+  if (accounts > 0 && !arguments.force) {
+    return fail(Errc::Denied, std::to_string(accounts) + " accounts of " + domain->name +
+                                  " could not send any more: remove them first, or say --force");
+  }
+  POSTERN_CHECK(directory->remove_domain(arguments.name));
+  if (context.json) {
+    std::cout << "{\"removed\":" << json_text(domain->name) << ",\"selector\":" << json_text(domain->selector)
+              << ",\"accounts\":" << accounts << "}\n";
+    return {};
+  }
+  std::cout << "removed " << domain->name
+            << " and its DKIM key; mail that waits unsigned keeps waiting. Added again, "
+            << "the domain gets another key, and needs another record in DNS\n";
+  return {};
+}
+
 }  // namespace
 
 void add_domain_commands(CLI::App& app, Context& context) {
@@ -95,13 +120,8 @@ void add_domain_commands(CLI::App& app, Context& context) {
   showing->callback([&context] { report(context, show_named(context, arguments)); });
   CLI::App* removing = domain->add_subcommand("rm", "Remove a domain and its key");
   removing->add_option("domain", arguments.name)->required();
-  removing->callback([&context] {
-    const auto remove = [&context]() -> Result<> {
-      POSTERN_TRY(const auto directory, open_directory(context));
-      return directory->remove_domain(arguments.name);
-    };
-    report(context, remove());
-  });
+  removing->add_flag("--force", arguments.force, "Also when accounts of the domain remain");
+  removing->callback([&context] { report(context, remove(context, arguments)); });
   domain->add_subcommand("ls", "List domains")->callback([&context] { report(context, list(context)); });
 }
 

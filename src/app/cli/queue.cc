@@ -265,7 +265,12 @@ Result<> frozen(const Context& context) {
 
 Result<json::value> trace_files(const config::Config& config, const std::string& what) {
   POSTERN_TRY(const auto history, queue::History::open(config.data_dir + "/history.db"));
-  POSTERN_TRY(const auto events, admin::trace_of(*history, what));
+  std::vector<queue::Listed> waiting;
+  if (what.find('@') != std::string::npos) {
+    POSTERN_TRY(queue::QueueReader reader, open_files(config));
+    POSTERN_TRY(waiting, reader.list({.recipient = what}));
+  }
+  POSTERN_TRY(const auto events, admin::trace_of(*history, what, waiting));
   return json::value(admin::to_json(events));
 }
 
