@@ -167,6 +167,10 @@ net::Task<Result<json::value>> ControlServer::perform(const json::object& reques
     POSTERN_CO_TRY(const std::string account, text_member(request, "account"));
     co_return services_.limits_of(account);
   }
+  if (verb == "delivery.pace" && services_.pace_of) {
+    POSTERN_CO_TRY(const std::string budget, text_member(request, "budget"));
+    co_return services_.pace_of(budget);
+  }
   co_return fail(Errc::Malformed, "no such verb: " + verb);
 }
 

@@ -27,6 +27,8 @@ struct ControlServices {
   std::function<void(const std::string& account, const std::string& kind)> hold_ended = {};
   /// The limits of an account and how far they are used. May be empty.
   std::function<Result<boost::json::value>(const std::string& account)> limits_of = {};
+  /// How fast delivery speaks to a site now (delivery::Pace); null: nothing is known of it. May be empty.
+  std::function<boost::json::value(const std::string& budget)> pace_of = {};
 };
 
 /// The control socket: operators' verbs on a running server. One request and one answer a connection.

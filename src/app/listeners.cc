@@ -1,6 +1,7 @@
 #include "app/listeners.h"
 
 #include "app/limits_report.h"
+#include "app/pace_report.h"
 #include "app/server.h"
 #include "app/service_manager.h"
 #include "app/watching.h"
@@ -110,6 +111,9 @@ Result<> open_listeners(Parts& parts) {
                                           },
                                           [&parts](const std::string& account) {
                                             return limits_report(*parts.directory, *parts.limits, account);
+                                          },
+                                          [&parts](const std::string& budget) {
+                                            return pace_report(*parts.dispatcher, parts.clock, budget);
                                           }}));
   return {};
 }

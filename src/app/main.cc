@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   cli::add_queue_commands(app, context);
   cli::add_sandbox_commands(app, context);
   cli::add_smarthost_commands(app, context);
+  cli::add_tls_commands(app, context);
   cli::add_limits_commands(app, context);
   cli::add_watch_commands(app, context);
   cli::add_check_commands(app, context);

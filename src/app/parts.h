@@ -94,6 +94,7 @@ struct Parts {
   // Sending it on.
   dns::ResolverLookup policy_lookup;
   std::unique_ptr<net::HttpClient> policy_http;
+  tlspolicy::Metrics tls_metrics{registry};
   std::unique_ptr<tlspolicy::MtaSts> mta_sts;           ///< nullptr: the configuration wants none
   std::unique_ptr<tlspolicy::SessionLog> tls_sessions;  ///< the same
   std::unique_ptr<tlspolicy::Reporter> tls_reporter;    ///< the same

@@ -51,7 +51,8 @@ tlspolicy::Reporter::Services report_services(Parts& parts) {
           .author = [&parts] { return report_author(parts); },
           .send_mail = send_mail,
           .post = post,
-          .spread = parts.config.tls_policies.report_spread};
+          .spread = parts.config.tls_policies.report_spread,
+          .metrics = &parts.tls_metrics};
 }
 
 }  // namespace
@@ -69,23 +70,20 @@ std::string sts_cache_path(const config::Config& config) { return config.data_di
 
 Result<std::unique_ptr<tlspolicy::MtaSts>> open_mta_sts(const config::Config& config,
                                                         const std::string& cache, net::HttpClient& http,
-                                                        const Clock& clock) {
+                                                        const Clock& clock, tlspolicy::Metrics* metrics) {
   if (!config.tls_policies.mta_sts) return std::unique_ptr<tlspolicy::MtaSts>();
   POSTERN_TRY(std::unique_ptr<tlspolicy::StsCache> opened, tlspolicy::StsCache::open(cache));
   const auto get = [&http](net::Loop& loop, net::HttpRequest request, SteadyTime deadline) {
     return http.fetch(loop, std::move(request), deadline);
   };
-  return std::make_unique<tlspolicy::MtaSts>(std::move(opened), get, clock);
+  return std::make_unique<tlspolicy::MtaSts>(std::move(opened), get, clock, metrics);
 }
 
 Result<> build_tls_policies(Parts& parts) {
   for (const auto& worker : parts.workers) parts.policy_lookup.add(worker->loop, *worker->resolver);
   POSTERN_TRY(parts.policy_http, policy_client(parts.config, parts.policy_lookup));
-  POSTERN_TRY(parts.mta_sts,
-              open_mta_sts(parts.config, sts_cache_path(parts.config), *parts.policy_http, parts.clock));
-  const std::string& contact = parts.config.tls_policies.report_contact;
-  if (!contact.empty() && contact.find('@') == std::string::npos)
-    return fail(Errc::Malformed, "tls_policies.report_contact is not an address: " + contact);
+  POSTERN_TRY(parts.mta_sts, open_mta_sts(parts.config, sts_cache_path(parts.config), *parts.policy_http,
+                                          parts.clock, &parts.tls_metrics));
   if (!parts.config.tls_policies.reports) return {};
   POSTERN_TRY(parts.tls_sessions, tlspolicy::SessionLog::open(tls_sessions_path(parts.config)));
   parts.tls_reporter = std::make_unique<tlspolicy::Reporter>(report_services(parts));

@@ -28,7 +28,8 @@ struct Parts;
 [[nodiscard]] Result<std::unique_ptr<tlspolicy::MtaSts>> open_mta_sts(const config::Config& config,
                                                                       const std::string& cache,
                                                                       net::HttpClient& http,
-                                                                      const Clock& clock);
+                                                                      const Clock& clock,
+                                                                      tlspolicy::Metrics* metrics = nullptr);
 
 /// Makes the parts that know other domains' TLS policies.
 [[nodiscard]] Result<> build_tls_policies(Parts& parts);

@@ -90,6 +90,8 @@ Result<> read_smarthosts(const toml::table& root, Config& config, const std::str
       const std::string name(key.str());
       POSTERN_CHECK(start_from_preset(node, config.smarthosts[name], file));
       POSTERN_CHECK(read_section(*all, name.c_str(), config.smarthosts[name], file));
+      config.smarthost_places[name] =
+          fmt::format("{}:{}:{}", file, node.source().begin.line, node.source().begin.column);
     }
   }
   if (config.delivery.mode != delivery::Mode::Smarthost) return {};
@@ -240,7 +242,14 @@ Result<delivery::Map> Config::map() const {
   identity.hostname = hostname;
   // The world's mail comes in at port 25: only there do our own addresses lead back to this machine's mail.
   if (delivery.port == 25) identity.own_addresses = net::local_addresses();
-  return delivery::make_map({delivery, smarthosts, providers, routes, tls_policies}, std::move(identity));
+  Result<delivery::Map> made =
+      delivery::make_map({delivery, smarthosts, providers, routes, tls_policies}, std::move(identity));
+  if (made) return made;
+  for (const auto& [name, place] : smarthost_places) {  // a file that the table names cannot be used
+    if (made.error().detail.starts_with("[smarthost." + name + "]"))
+      return fail(made.error().code, place + ": " + made.error().detail);
+  }
+  return made;
 }
 
 Result<Config> parse(const std::string& text, const std::string& name) {

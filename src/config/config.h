@@ -142,6 +142,7 @@ struct Config {
   delivery::Options delivery;
   tlspolicy::Options tls_policies;
   std::map<std::string, delivery::Smarthost> smarthosts;
+  std::map<std::string, std::string> smarthost_places;  ///< "file:line:column" of each table, for errors
   std::map<std::string, delivery::Provider> providers;  ///< those shipped, and those of the file
   std::vector<delivery::RouteRule> routes;              ///< [[route]], in their order
   std::map<std::string, LimitTexts> limits{{"person", {{"100/1h", "500/1d"}, {"1000/1d"}, {"500/1d"}}},

@@ -163,12 +163,30 @@ source_addresses = ["192.0.2.1", "2001:db8::1"]
       {"[[route]]\nfrm = [\"x\"]", "did you mean \"from\"?"},
       {"[provider.x]\nmx = [\"a\"]\nreplies = [\"421 -> go\"]", "none of slow, wait, fail, retry"},
       {"[smarthost.x]\npreset = \"sess\"", "preset must be one of generic, gmail"},
+      {"[smarthost.x]\nhost = \"a.test\"\nrate = \"many\"", "a.toml:4:8: rate \"many\" is no rate"},
+      {"[smarthost.x]\nhost = \"a.test:587\"", "a.toml:3:8: host must be a name or an address, without port"},
+      {"[smarthost.x]\nhost = \"a.test\"\nreplies = [\"421 -> go\"]", "a.toml:4:11: replies "},
+      {"[smarthost.x]\nhost = \"a.test\"\noauth_token_url = \"http://a\"",
+       "a.toml:4:19: oauth_token_url must begin"},
+      {"[provider.x]\nmx = [\"a\"]\nrate = \"5\"", "a.toml:4:8: rate "},
+      {"[tls_policies]\nreport_contact = \"postmaster\"", "a.toml:3:18: report_contact must be an address"},
   };
   for (const auto& w : wrong) {
     const Result<Config> refused = parse(std::string(kHost) + w.text, "a.toml");
     ASSERT_FALSE(refused) << w.text;
     EXPECT_NE(refused.error().detail.find(w.error), std::string::npos) << refused.error().detail;
   }
+}
+
+/// What only shows when files are read is told with the place of the table as well.
+TEST(ConfigTest, FilesOfASmarthostThatCannotBeReadAreToldWithTheirTable) {
+  const Result<Config> config = parse(
+      std::string(kHost) + "[smarthost.x]\nhost = \"a.test\"\nuser = \"u\"\npassword_file = \"/nowhere\"",
+      "a.toml");
+  ASSERT_TRUE(config) << config.error().detail;
+  const Result<delivery::Map> map = config->map();
+  ASSERT_FALSE(map);
+  EXPECT_EQ(map.error().detail.substr(0, 29), "a.toml:2:1: [smarthost.x] can") << map.error().detail;
 }
 
 }  // namespace

@@ -13,10 +13,15 @@ namespace {
 constexpr std::size_t kMaxReplyLine = 2048;  // RFC 5321 §4.5.3.1.5 allows 512; others exist
 
 constexpr std::size_t kBlock = 64 * 1024;
+constexpr std::size_t kShownOfGarbage = 100;
 
 bool positive(const smtp::Reply& reply) { return reply.code / 100 == 2; }
 
 Outcome lost(const Target& target, const Error& error, Stage stage) {
+  if (is_broken_answer(error)) {  // we hung up: what they say makes no sense
+    return local_outcome(Decision::Retry, "4.5.0",
+                         target.host + ": a broken answer to " + to_string(stage) + ": " + error.detail);
+  }
   return local_outcome(Decision::Retry, "4.4.2",
                        target.host + ": lost the connection after " + to_string(stage) + ": " + error.detail);
 }
@@ -305,7 +310,8 @@ net::Task<Result<smtp::Reply>> Client::read_reply(std::chrono::seconds timeout) 
     Result<std::optional<smtp::Reply>> reply = parser_.feed(*line);
     if (!reply) {
       usable_ = false;
-      co_return reply.error();
+      co_return fail(Errc::Malformed,
+                     reply.error().detail + ": \"" + harmless(*line, kShownOfGarbage) + "\"");
     }
     if (!*reply) continue;
     if (listener_ != nullptr) (*listener_)('S', one_line(**reply));
@@ -313,7 +319,14 @@ net::Task<Result<smtp::Reply>> Client::read_reply(std::chrono::seconds timeout) 
   }
 }
 
+/// Everything we send is sent when all replies to what went before have been read.
 net::Task<Result<>> Client::write(std::string_view data, std::chrono::seconds timeout) {
+  // A 421 may come at any time (RFC 5321 §3.8). Other words in advance would be taken for answers to what we say now.
+  if (const std::string_view early = stream_.buffered(); !early.empty() && !early.starts_with("421")) {
+    usable_ = false;
+    co_return fail(Errc::Malformed,
+                   "an answer that nobody asked for: \"" + harmless(early, kShownOfGarbage) + "\"");
+  }
   Result<> written = co_await stream_.write(data, deadline(timeout));
   if (!written) usable_ = false;
   co_return written;

@@ -37,6 +37,11 @@ struct Transaction {
   std::chrono::seconds by_left{0};  ///< with BY (RFC 2852): what is left of its time; negative: late
 };
 
+/// The other side spoke, and not SMTP: `error` is of reading a reply.
+[[nodiscard]] inline bool is_broken_answer(const Error& error) {
+  return error.code == Errc::Malformed || error.code == Errc::Exhausted;
+}
+
 /// What came of a transaction, one entry for each of its recipients, in order.
 struct TransactionResult {
   std::vector<std::optional<Outcome>> outcomes;  ///< nullopt: not refused, send it in another transaction

@@ -8,6 +8,11 @@ namespace postern::delivery {
 namespace {
 
 Outcome unreachable(const Target& target, const Error& error) {
+  if (is_broken_answer(error)) {
+    return local_outcome(
+        Decision::Retry, "4.5.0",
+        target.host + " [" + target.endpoint.ip.text() + "]: a broken answer: " + error.detail);
+  }
   return local_outcome(Decision::Retry, error.code == Errc::Timeout ? "4.4.1" : "4.4.2",
                        target.host + " [" + target.endpoint.ip.text() + "]: " + error.detail);
 }

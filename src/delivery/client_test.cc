@@ -270,6 +270,41 @@ TEST_F(ClientTest, ConnectionLostAfterTheDotIsRetry) {
   EXPECT_FALSE(got.results[0].untouched);
 }
 
+// What a broken or hostile server says is kept for the trace, and is no answer.
+TEST_F(ClientTest, BrokenAnswersAreToldAndNothingIsConcludedFromThem) {
+  const struct {
+    Rule rule;
+    const char* told;
+  } cases[] = {{{"RCPT", "hello \x1b[31m"}, "not an SMTP reply: \"hello ?[31m\""},
+               {{"RCPT", "250 ok\n354 go"}, "a bare line feed in a reply: \"250 ok?354 go\""},
+               {{"MAIL", "250-a\r\n550 b"}, "different codes: \"550 b\""},
+               {{"RCPT", std::string(3000, '2')}, "line too long"}};
+  for (const auto& c : cases) {
+    Script script;
+    script.extensions.clear();
+    script.rules = {c.rule};
+    const Conversation got = converse(script, {Offer{}});
+    ASSERT_EQ(got.results.size(), 1U);
+    EXPECT_EQ(decisions(got.results[0]), "retry:4.5.0");
+    EXPECT_THAT(got.results[0].outcomes[0]->text, HasSubstr(c.told));
+  }
+}
+
+TEST_F(ClientTest, AnswersInAdvanceAreNotTakenForAnswers) {
+  Script script;
+  script.rules = {{"banner", "220 x\r\n250-x\r\n250 PIPELINING\r\n250 m\r\n250 r\r\n354 d\r\n250 taken"}};
+  const Conversation got = converse(script, {Offer{}});
+  EXPECT_FALSE(got.opened);
+  EXPECT_EQ(got.open_failure.status, "4.5.0");
+  EXPECT_THAT(got.open_failure.text, HasSubstr("an answer that nobody asked for: \"250-x"));
+  script.rules = {{".", "250 taken\r\n250 m\r\n250 r\r\n354 d\r\n250 taken"}};
+  const Conversation second = converse(script, {Offer{}, Offer{}});
+  ASSERT_EQ(second.results.size(), 2U);
+  EXPECT_EQ(decisions(second.results[0]), "done:2.0.0");
+  EXPECT_EQ(decisions(second.results[1]), "retry:4.5.0");
+  EXPECT_EQ(second.contents.size(), 1U);
+}
+
 TEST_F(ClientTest, ClosedBeforeMailIsUntouched) {
   Script script;
   script.rules = {{"MAIL", std::string(kClose)}};

@@ -1,9 +1,12 @@
 #include "delivery/conclusion.h"
 
 #include "delivery/route_table.h"
+#include "delivery/tries.h"
 #include "mail/date.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <utility>
 
 namespace postern::delivery {
@@ -61,20 +64,42 @@ std::optional<TimePoint> late_from(const ActiveMessage& message, const Options& 
   return queue::not_before(lease.envelope, lease.accepted_at) + options.delay_notice_after;
 }
 
+/// When those are tried again who have failed so often. Recipients who failed together come again together, in one
+/// transaction, and their sender hears of them in one notice.
+class NextAttempts {
+ public:
+  NextAttempts(const ActiveMessage& message, TimePoint now, const Options& options, Rng& rng)
+      : begun_(queue::not_before(message.lease.envelope, message.lease.accepted_at)),
+        now_(now),
+        schedule_(schedule_of(message, options)),
+        rng_(rng) {}
+  [[nodiscard]] const Result<TimePoint>& after(std::uint32_t attempts) {
+    const auto known = known_.find(attempts);
+    if (known != known_.end()) return known->second;
+    return known_.emplace(attempts, next_attempt(begun_, attempts, now_, schedule_, rng_)).first->second;
+  }
+  [[nodiscard]] TimePoint begun() const { return begun_; }
+  [[nodiscard]] const RetrySchedule& schedule() const { return schedule_; }
+
+ private:
+  const TimePoint begun_;
+  const TimePoint now_;
+  const RetrySchedule schedule_;
+  Rng& rng_;
+  std::map<std::uint32_t, Result<TimePoint>> known_;
+};
+
 void decide_retry(queue::RecipientOutcome& out, const ActiveMessage& message, std::size_t position,
-                  TimePoint now, const Options& options, Rng& rng) {
+                  TimePoint now, const Options& options, NextAttempts& attempts) {
   const Outcome& outcome = message.attempts[position]->outcome;
   const bool tried = outcome.decision == Decision::Retry;
-  const TimePoint begun = queue::not_before(message.lease.envelope, message.lease.accepted_at);
-  const RetrySchedule schedule = schedule_of(message, options);
-  const Result<TimePoint> next =
-      next_attempt(begun, message.lease.attempts[position] + 1, now, schedule, rng);
+  const Result<TimePoint>& next = attempts.after(message.lease.attempts[position] + 1);
   if (next) {
     out.kind = tried ? Kind::Retry : Kind::Postponed;
     out.retry_at = tried ? std::max(*next, now + outcome.wait) : now + outcome.wait;
     // What was promised for a time happens then: the return, or the word that it is late (RFC 2852 §4.1.3).
     if (message.lease.envelope.params.handling.by)
-      out.retry_at = std::min(out.retry_at, begun + schedule.give_up_after);
+      out.retry_at = std::min(out.retry_at, attempts.begun() + attempts.schedule().give_up_after);
     const std::optional<TimePoint> late = late_from(message, options);
     if (tells_when_late(message) && *late > now) out.retry_at = std::min(out.retry_at, *late);
     return;
@@ -120,6 +145,7 @@ std::optional<News> news_of(const ActiveMessage& message, const Conclusion& conc
     }
     case Kind::Delivered: {
       const bool wanted = (notify.bits & smtp::Notify::kSuccess) != 0;
+      if (attempt && attempt->members > 1) return wanted ? std::optional(News::Expanded) : std::nullopt;
       const bool relayed = attempt && attempt->peer && !attempt->peer->reports;
       const std::optional<smtp::DeliverBy>& by = message.lease.envelope.params.handling.by;
       // RFC 2852 §4.1.4: asked for by its trace flag, and where nobody keeps the time from here on.
@@ -139,6 +165,7 @@ std::optional<News> news_of(const ActiveMessage& message, const Conclusion& conc
 
 std::vector<Conclusion> conclude_attempts(const ActiveMessage& message, TimePoint now, const Options& options,
                                           Rng& rng) {
+  NextAttempts attempts(message, now, options, rng);
   std::vector<Conclusion> conclusions;
   conclusions.reserve(message.attempts.size());
   for (std::size_t i = 0; i < message.attempts.size(); ++i) {
@@ -158,7 +185,7 @@ std::vector<Conclusion> conclude_attempts(const ActiveMessage& message, TimePoin
         break;
       case Decision::Retry:
       case Decision::Postponed:
-        decide_retry(out, message, i, now, options, rng);
+        decide_retry(out, message, i, now, options, attempts);
         break;
       case Decision::Held:
         out.kind = Kind::Held;
@@ -174,7 +201,7 @@ std::vector<Report> reports_due(const ActiveMessage& message, std::vector<Conclu
   const smtp::Envelope& envelope = lease.envelope;
   std::vector<Report> due;
   if (envelope.reverse_path.empty()) return due;
-  for (const News news : {News::Failed, News::Delayed, News::Relayed}) {
+  for (const News news : {News::Failed, News::Delayed, News::Expanded, News::Relayed}) {
     Report report;
     for (Conclusion& conclusion : conclusions) {
       if (news_of(message, conclusion, now, options) != news) continue;
@@ -222,8 +249,11 @@ queue::HistoryEvent history_event(const ActiveMessage& message, const Conclusion
     if (!peer.route.empty() && peer.route != kDefaultRoute) detail += ", route " + peer.route;
     detail += ": ";
   }
-  detail += conclusion.outcome.text;
+  const std::string_view text = conclusion.outcome.text;
+  detail += attempt && attempt->peer ? without_host(text, *attempt->peer) : text;
   if (attempt && !attempt->outcome.rule.empty()) detail += "; rule: " + attempt->outcome.rule;
+  if (attempt && attempt->peer && !attempt->peer->others.empty())
+    detail += "; also tried: " + attempt->peer->others;
   if (attempt && attempt->outcome.site) detail += "; the site is given a pause";
   if (conclusion.outcome.kind == Kind::Retry || conclusion.outcome.kind == Kind::Postponed) {
     detail += "; next attempt " + mail::format_date(conclusion.outcome.retry_at);

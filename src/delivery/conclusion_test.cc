@@ -57,6 +57,15 @@ TEST_F(ConclusionTest, EachRecipientIsDecidedForItself) {
   EXPECT_EQ(got[3].outcome.index, 13U);
 }
 
+TEST_F(ConclusionTest, WhoFailedTogetherComesAgainTogether) {
+  ActiveMessage message = message_with({later(), later(), later(), later()});
+  message.lease.attempts[3] = 2;
+  const std::vector<Conclusion> got = conclude(message);
+  EXPECT_EQ(got[0].outcome.retry_at, got[1].outcome.retry_at);
+  EXPECT_EQ(got[0].outcome.retry_at, got[2].outcome.retry_at);
+  EXPECT_NE(got[0].outcome.retry_at, got[3].outcome.retry_at) << "it has failed more often";
+}
+
 TEST_F(ConclusionTest, RetryBecomesFailureWhenTimeIsUp) {
   const ActiveMessage message = message_with({later()});
   const TimePoint now = kAccepted + std::chrono::hours{120};

@@ -27,8 +27,8 @@ Dispatcher::Dispatcher(Settings settings, Services services, const std::vector<P
       due_(places.front().loop) {
   const auto all = std::make_shared<const Settings>(std::move(settings));
   for (const Place& place : places) {
-    lanes_.push_back(std::make_unique<Lane>(place.loop, place.resolver, all, services_, shared_,
-                                            [this](AccountId account) { concluded(account); }));
+    lanes_.push_back(
+        std::make_unique<Lane>(place.loop, place.resolver, all, services_, shared_, [this] { concluded(); }));
   }
 }
 
@@ -44,9 +44,8 @@ void Dispatcher::start() {
 }
 
 void Dispatcher::take_fresh(queue::FreshMessage message) {
-  const AccountId account = message.lease.account;
-  const Urgency urgency = services_.urgency ? services_.urgency(account) : Urgency::Prompt;
-  if (stopping_.load() || !shared_.shares.admit(account, urgency)) {
+  const Urgency urgency = services_.urgency ? services_.urgency(message.lease.account) : Urgency::Prompt;
+  if (stopping_.load() || !shared_.room.admit(urgency)) {
     services_.queue.release(message.lease);
     held_back_.store(true);
     return;
@@ -57,8 +56,8 @@ void Dispatcher::take_fresh(queue::FreshMessage message) {
       [&lane, carried] { lane.deliver(std::move(carried->lease), std::move(carried->content)); });
 }
 
-void Dispatcher::concluded(AccountId account) {
-  shared_.shares.leave(account);
+void Dispatcher::concluded() {
+  shared_.room.leave();
   const std::size_t left = active();
   services_.metrics.active(left);
   // Enough room for a batch again, and there may be more on disk.
@@ -80,6 +79,10 @@ void Dispatcher::try_now() {
   }
   shared_.paces.resume_all();
   wake();
+}
+
+std::optional<Pace::State> Dispatcher::pace(const std::string& budget) {
+  return shared_.paces.state(budget, services_.clock.steady_now());
 }
 
 void Dispatcher::adopt(Settings settings) {
@@ -115,7 +118,7 @@ void Dispatcher::spread(std::vector<queue::Lease> leases) {
       services_.queue.release(lease);
       continue;
     }
-    shared_.shares.enter(lease.account);
+    shared_.room.enter();
     Lane& lane = next_lane();
     auto carried = std::make_shared<queue::Lease>(std::move(lease));
     lane.loop().post([&lane, carried] { lane.deliver(std::move(*carried), nullptr); });

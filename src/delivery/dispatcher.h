@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace postern::delivery {
@@ -46,13 +48,15 @@ class Dispatcher {
   /// loops. What is not finished at `deadline` is cut off, and will be tried again.
   [[nodiscard]] net::Task<> stop(net::Loop& loop, SteadyTime deadline);
 
+  /// How fast `budget` (NextHop::budget) is spoken to now; nullopt: nothing is known of it. Any thread.
+  [[nodiscard]] std::optional<Pace::State> pace(const std::string& budget);
   /// Messages in the lanes.
-  [[nodiscard]] std::size_t active() const { return shared_.shares.all(); }
+  [[nodiscard]] std::size_t active() const { return shared_.room.taken(); }
 
  private:
   void take_fresh(queue::FreshMessage message);
   void spread(std::vector<queue::Lease> leases);
-  void concluded(AccountId account);
+  void concluded();
   net::Task<> poll();
   Lane& next_lane();
   [[nodiscard]] std::size_t backlog_limit() const;

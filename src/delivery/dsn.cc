@@ -134,7 +134,7 @@ std::string_view header_of(std::string_view message) {
   return end == std::string_view::npos ? message : message.substr(0, end + 2);
 }
 
-/// What the three kinds of reports say differently.
+/// What the kinds of reports say differently.
 struct Wording {
   const char* subject;
   const char* action;
@@ -154,6 +154,10 @@ Wording wording_of(const Report& report) {
               "Your message was handed to the systems of the recipients below. These do not\r\n"
               "report when it arrives, so this is the last that you will hear of it unless\r\n"
               "something goes wrong there.\r\n"};
+    case News::Expanded:
+      return {"Delivery report (expanded)", "expanded",
+              "The addresses below stand for several recipients, to all of whom your message\r\n"
+              "was sent on. You will only hear of them if something goes wrong.\r\n"};
     case News::Failed:
       break;
   }
@@ -192,7 +196,8 @@ void append_human_part(std::string& out, const Report& report) {
   for (const ReportedRecipient& r : report.recipients) {
     const bool as_it_is = international(report) || is_ascii(r.address);
     out += "\r\n  <" + (as_it_is ? visible(report, r.address) : utf8_addr_xtext(r.address)) + ">\r\n\r\n";
-    if (report.news != News::Relayed) append_paragraph(out, plain_words(r.status));
+    if (report.news != News::Relayed && report.news != News::Expanded)
+      append_paragraph(out, plain_words(r.status));
     append_field(out, r.remote_mta.empty() ? "    Reason" : "    " + printable(r.remote_mta) + " said",
                  visible(report, r.diagnostic));
   }
@@ -253,10 +258,15 @@ void append_original_part(std::string& out, const Report& report, std::string_vi
 
 std::string_view plain_words(std::string_view status) {
   struct Words {
-    std::string_view ends;  // with class 4 or 5 before it
+    std::string_view ends;  // with class 4 or 5 before it, or with its own
     std::string_view text;
   };
   static constexpr Words kWords[] = {
+      {"4.2.1", "The mailbox takes no mail at the moment, often because much came at once."},
+      {"4.7.0", "The receiving system puts our mail off for the moment. That often ends by itself."},
+      {"4.7.1",
+       "The receiving system puts our mail off for the moment, as some do with mail from whom they do not "
+       "know."},
       {".1.1", "The receiving system does not know this address. Check its spelling."},
       {".1.2", "The domain of this address does not exist or has no mail system. Check its spelling."},
       {".1.3", "This is not a valid address. Check its spelling."},
@@ -273,6 +283,7 @@ std::string_view plain_words(std::string_view status) {
       {".4.5", "The receiving system has much to do and takes mail slowly."},
       {".4.6", "The mail would go round in circles: the domain's mail hosts point back to us."},
       {".4.7", "The receiving system did not take the message in all the time it was tried."},
+      {".5.0", "The receiving system answers with what is no answer. Its administrators have to look at it."},
       {".5.3", "The receiving system takes fewer recipients at once."},
       {".6.1", "The receiving system does not take this kind of content."},
       {".6.3",
@@ -296,7 +307,7 @@ std::string_view plain_words(std::string_view status) {
   };
   const std::string_view detail = status.substr(std::min<std::size_t>(1, status.size()));
   for (const Words& words : kWords) {
-    if (detail == words.ends) return words.text;
+    if (detail == words.ends || status == words.ends) return words.text;
   }
   for (const Words& words : kSubjects) {
     if (detail.starts_with(words.ends)) return words.text;

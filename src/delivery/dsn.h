@@ -16,9 +16,10 @@ enum class Return { Headers, Full };
 
 /// What a report tells its reader.
 enum class News : std::uint8_t {
-  Failed,   ///< will not be tried again
-  Delayed,  ///< is still being tried
-  Relayed,  ///< was handed to a system that reports no success (RFC 3461 §5.2.2)
+  Failed,    ///< will not be tried again
+  Delayed,   ///< is still being tried
+  Expanded,  ///< was sent on to the addresses behind an alias (RFC 3461 §5.2.7.3)
+  Relayed,   ///< was handed to a system that reports no success (RFC 3461 §5.2.2)
 };
 
 /// One recipient group of a delivery report (RFC 3464 §2.3).

@@ -1,11 +1,13 @@
 #include "delivery/lane.h"
 
 #include "base/log.h"
+#include "delivery/expansion.h"
+#include "delivery/grouping.h"
+#include "delivery/tries.h"
 #include "mail/message_id.h"
 #include "smtp/ascii.h"
 
 #include <algorithm>
-#include <map>
 #include <random>
 #include <utility>
 
@@ -24,42 +26,11 @@ constexpr std::chrono::seconds kSettleAgain{1};
 /// How often it is seen whether what an old configuration began is over.
 constexpr std::chrono::seconds kLookForOld{1};
 
-/// Some recipients of a message that go the same way.
-struct Group {
-  const RouteChoice* choice;
-  std::string domain;  ///< empty when it does not matter
-  Job job;
-};
-
-/// A message's recipients by destination, no more in one job than a server must take (RFC 5321 §4.5.3.1.8).
-std::vector<Group> groups_of(const std::shared_ptr<ActiveMessage>& message, const Settings& settings) {
-  const smtp::Envelope& envelope = message->lease.envelope;
-  const bool sandbox = settings.options.mode == Mode::Sandbox;
-  std::map<std::pair<const RouteChoice*, std::string_view>, std::vector<std::uint32_t>> by_destination;
-  for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
-    if (message->attempts[i]) continue;  // decided already
-    const smtp::Recipient& r = envelope.recipients[i];
-    const RouteChoice& choice = settings.map.routes.choose(envelope.reverse_path, r.address, r.domain);
-    // A relay and the sandbox take everything; they are one destination without a name.
-    const bool by_domain = choice.action == RouteAction::Direct && !sandbox;
-    by_destination[{&choice, by_domain ? std::string_view(r.domain) : std::string_view()}].push_back(i);
-  }
-  std::vector<Group> groups;
-  for (const auto& [destination, all] : by_destination) {
-    for (std::size_t begin = 0; begin < all.size(); begin += settings.options.max_recipients) {
-      const std::size_t end = std::min<std::size_t>(all.size(), begin + settings.options.max_recipients);
-      std::vector<std::uint32_t> some(all.begin() + static_cast<std::ptrdiff_t>(begin),
-                                      all.begin() + static_cast<std::ptrdiff_t>(end));
-      groups.push_back({destination.first, std::string(destination.second), Job{message, std::move(some)}});
-    }
-  }
-  return groups;
-}
-
 std::string report_name(News news) {
-  return news == News::Failed    ? "failure report "
-         : news == News::Delayed ? "delay notice "
-                                 : "success report ";
+  return news == News::Failed     ? "failure report "
+         : news == News::Delayed  ? "delay notice "
+         : news == News::Expanded ? "report of an alias "
+                                  : "success report ";
 }
 
 std::vector<std::optional<Attempt>> same_for_all(const Job& job, const Outcome& outcome) {
@@ -118,7 +89,7 @@ struct Lane::Ways {
 };
 
 Lane::Lane(net::Loop& loop, dns::Resolver& resolver, std::shared_ptr<const Settings> settings,
-           Services services, Shared& shared, std::function<void(AccountId)> on_concluded)
+           Services services, Shared& shared, std::function<void()> on_concluded)
     : loop_(loop),
       resolver_(resolver),
       services_(std::move(services)),
@@ -143,7 +114,7 @@ std::shared_ptr<Lane::Ways> Lane::make_ways(std::shared_ptr<const Settings> sett
       .tls_sessions = services_.tls_sessions,
       .sessions = sessions_,
       .free_room = [this,
-                    room] { return std::max(0.0, 1.0 - static_cast<double>(shared_.shares.all()) / room); },
+                    room] { return std::max(0.0, 1.0 - static_cast<double>(shared_.room.taken()) / room); },
       .open_content = [this](ActiveMessage& message) { return open_content(message); },
       .withdrawn = [this](QueueId id) { return services_.queue.withdrawn(id); },
       .finished = [this](
@@ -231,7 +202,7 @@ net::Task<Result<>> Lane::load_and_sign(ActiveMessage& message) {
 }
 
 void Lane::start(const std::shared_ptr<ActiveMessage>& message) {
-  std::vector<Group> groups = groups_of(message, settings());
+  std::vector<Group> groups = groups_of(message, settings().options, settings().map.routes);
   if (groups.empty()) return loop_.spawn(conclude(message));
   message->open_jobs = groups.size();  // before the first is given away: it may come back at once
   for (Group& group : groups) dispatch(*group.choice, group.domain, std::move(group.job));
@@ -239,6 +210,7 @@ void Lane::start(const std::shared_ptr<ActiveMessage>& message) {
 
 void Lane::dispatch(const RouteChoice& choice, const std::string& domain, Job job) {
   if (ways_->sandbox) return loop_.spawn(capture(ways_, std::move(job)));
+  if (choice.action == RouteAction::Expand) return loop_.spawn(expand(ways_, choice, std::move(job)));
   if (choice.action == RouteAction::Discard || choice.action == RouteAction::Hold) {
     return refuse_to_send(choice.action, choice, job);
   }
@@ -318,6 +290,18 @@ net::Task<Result<std::unique_ptr<Content>>> Lane::open_content(ActiveMessage& me
   co_return content;
 }
 
+net::Task<> Lane::expand(std::shared_ptr<Ways> ways, const RouteChoice& choice, Job job) {
+  Expander expander(loop_, services_.queue, services_.history, services_.clock);
+  ++ways->borrowers;
+  std::vector<std::optional<Attempt>> attempts;
+  for (const std::uint32_t position : job.recipients) {
+    Attempt attempt = co_await expander.expand(*job.message, position, choice, ways->settings->map.routes);
+    attempts.emplace_back(std::move(attempt));
+  }
+  --ways->borrowers;
+  finished(job, std::move(attempts));
+}
+
 net::Task<> Lane::capture(std::shared_ptr<Ways> ways, Job job) {
   ++ways->borrowers;
   Result<> captured = co_await capture_content(*ways->sandbox, job);
@@ -373,7 +357,7 @@ net::Task<> Lane::conclude(std::shared_ptr<ActiveMessage> message) {
   }
   record(*message, conclusions);
   co_await settle(*message, conclusions);
-  on_concluded_(message->lease.account);
+  on_concluded_();
 }
 
 net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
@@ -410,7 +394,13 @@ net::Task<Result<>> Lane::report(const ActiveMessage& message, Report report) {
 net::Task<> Lane::settle(const ActiveMessage& message, const std::vector<Conclusion>& conclusions) {
   std::vector<queue::RecipientOutcome> outcomes;
   outcomes.reserve(conclusions.size());
-  for (const Conclusion& conclusion : conclusions) outcomes.push_back(conclusion.outcome);
+  for (const Conclusion& conclusion : conclusions) {
+    queue::RecipientOutcome& outcome = outcomes.emplace_back(conclusion.outcome);
+    // Operators group what waits by its reason: the same trouble at a hundred hosts is one.
+    if (const std::optional<Attempt>& attempt = message.attempts[conclusion.position];
+        attempt && attempt->peer)
+      outcome.text = without_host(conclusion.outcome.text, *attempt->peer);
+  }
   const std::string signature = message.signature_is_new ? message.signature : std::string();
   while (true) {
     Result<> settled = co_await services_.queue.settle(loop_, message.lease, outcomes, signature);

@@ -8,9 +8,9 @@
 #include "delivery/next_hop.h"
 #include "delivery/options.h"
 #include "delivery/pace.h"
+#include "delivery/room.h"
 #include "delivery/route_table.h"
 #include "delivery/sandbox.h"
-#include "delivery/shares.h"
 #include "delivery/sign.h"
 #include "delivery/site.h"
 #include "delivery/site_names.h"
@@ -61,8 +61,8 @@ struct Settings {
 
 /// What lanes have in common while they run.
 struct Shared {
-  explicit Shared(std::size_t room) : shares(room) {}
-  Shares shares;
+  explicit Shared(std::size_t size) : room(size) {}
+  Room room;
   std::shared_ptr<SiteNames> site_names = std::make_shared<SiteNames>();  // the queue outlives us and asks on
   Paces paces;
 };
@@ -82,9 +82,9 @@ struct Shared {
 /// kMaxSites.
 class Lane {
  public:
-  /// `on_concluded` is called once for each message given to deliver(), with its account.
+  /// `on_concluded` is called once for each message given to deliver().
   Lane(net::Loop& loop, dns::Resolver& resolver, std::shared_ptr<const Settings> settings, Services services,
-       Shared& shared, std::function<void(AccountId)> on_concluded);
+       Shared& shared, std::function<void()> on_concluded);
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
@@ -120,6 +120,7 @@ class Lane {
   Result<> sign(ActiveMessage& message, std::string_view header, const std::string& body);
   net::Task<Result<std::unique_ptr<Content>>> open_content(ActiveMessage& message);
 
+  net::Task<> expand(std::shared_ptr<Ways> ways, const RouteChoice& choice, Job job);
   net::Task<> capture(std::shared_ptr<Ways> ways, Job job);
   net::Task<Result<>> capture_content(Sandbox& sandbox, const Job& job);
 
@@ -136,7 +137,7 @@ class Lane {
   dns::Resolver& resolver_;
   Services services_;
   Shared& shared_;
-  std::function<void(AccountId)> on_concluded_;
+  std::function<void()> on_concluded_;
   Rng rng_;
   std::atomic<std::size_t> sessions_{0};
   std::shared_ptr<Ways> ways_;

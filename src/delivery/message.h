@@ -23,12 +23,15 @@ struct Peer {
   bool reports = false;     ///< it offers DSN, so that success is its to report (RFC 3461 §5.2.1)
   bool keeps_time = false;  ///< it offers DELIVERBY (RFC 2852)
   std::string route = {};   ///< the route that led there; empty: the default
+  /// What addresses came to that were tried in the same attempt and are not this one, in order; empty: none.
+  std::string others = {};
 };
 
 /// What one attempt came to for one recipient.
 struct Attempt {
   Outcome outcome;
   std::shared_ptr<const Peer> peer;  ///< nullptr: no connection was made
+  std::size_t members = 0;           ///< an alias: to so many addresses it was sent on
 };
 
 /// A message that is being delivered: leased from the queue, on one loop, until all its jobs are back.

@@ -1,5 +1,8 @@
 #include "delivery/options.h"
 
+#include "delivery/provider.h"
+#include "delivery/reply_rules.h"
+
 namespace postern::delivery {
 
 Result<> Smarthost::validate() const {
@@ -17,6 +20,21 @@ Result<> Smarthost::validate() const {
     return fail(Errc::Malformed, "OAuth needs oauth_client_secret_file or oauth_refresh_token_file");
   if (!user.empty() && tls != TlsPolicy::Required && tls != TlsPolicy::Dane) {
     return fail(Errc::Malformed, "a smarthost that is logged in to needs tls = \"required\" or \"dane\"");
+  }
+  return {};
+}
+
+Result<> Smarthost::check(std::string_view key) const {
+  if (key == "rate") {
+    POSTERN_CHECK(parse_rate(rate));
+  } else if (key == "replies") {
+    POSTERN_CHECK(parse_reply_rules(replies));
+  } else if (key == "host" && host.find_first_of(" :/@") != std::string::npos &&
+             host.find("::") == std::string::npos) {
+    return fail(Errc::Malformed, "must be a name or an address, without port: \"" + host + "\"");
+  } else if (key == "oauth_token_url" && !oauth_token_url.empty() &&
+             !oauth_token_url.starts_with("https://")) {
+    return fail(Errc::Malformed, "must begin with https://: it gets the client's secret");
   }
   return {};
 }

@@ -64,6 +64,8 @@ struct Smarthost {
   /// Malformed: no host, a user without a password file, or a password that would travel without verified
   /// TLS.
   [[nodiscard]] Result<> validate() const;
+  /// Whether the value of `key` can be meant. Malformed: why not.
+  [[nodiscard]] Result<> check(std::string_view key) const;
 
   static auto fields() {
     return std::tuple{

@@ -71,19 +71,27 @@ const char* to_string(Stage stage) {
   return "unknown";
 }
 
+std::string harmless(std::string_view text, std::size_t longest) {
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80; };
+  std::size_t end = std::min(text.size(), longest);
+  while (end < text.size() && end > 0 && continues(text[end])) --end;  // no half of a UTF-8 character
+  std::string out(text.substr(0, end));
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
 std::string one_line(const smtp::Reply& reply) {
   constexpr std::size_t kLongest = 512;
   std::string out = std::to_string(reply.code);
   const std::string enhanced = smtp::to_string(reply.enhanced);
   if (!enhanced.empty()) out.append(" ").append(enhanced);
   for (const std::string& line : reply.lines) {
-    if (out.size() + 1 + line.size() > kLongest) break;
-    out.append(" ").append(line);
+    if (out.size() >= kLongest) break;
+    if (!line.empty()) out.append(" ").append(line);
   }
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return out;
+  return harmless(out, kLongest);
 }
 
 Outcome classify(const smtp::Reply& reply, Stage stage) {

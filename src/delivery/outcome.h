@@ -3,6 +3,7 @@
 #include "smtp/reply.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -48,6 +49,9 @@ struct Outcome {
 /// "Send the rest in another transaction": 452 or 552 to RCPT after others were accepted (RFC 5321
 /// §4.5.3.1.10).
 [[nodiscard]] bool too_many_recipients(const smtp::Reply& reply);
+
+/// A stranger's text without control characters, at most `longest` octets of it.
+[[nodiscard]] std::string harmless(std::string_view text, std::size_t longest);
 
 /// The reply as one line, bounded, without control characters.
 [[nodiscard]] std::string one_line(const smtp::Reply& reply);

@@ -56,5 +56,14 @@ TEST(OutcomeTextTest, IsOneBoundedLineWithoutControls) {
   EXPECT_EQ(text.substr(0, 9), "550 a???b");
 }
 
+TEST(OutcomeTextTest, ALongLineIsCutAndNotDropped) {
+  smtp::Reply r = reply(550, std::string(508, 'y') + "\xc3\xa4 and so on");
+  EXPECT_EQ(one_line(r), "550 " + std::string(508, 'y'));
+  r.lines.front().erase(0, 1);
+  EXPECT_EQ(one_line(r), "550 " + std::string(507, 'y')) << "not half of a letter";
+  r.lines.insert(r.lines.begin(), "");
+  EXPECT_EQ(one_line(r).substr(0, 6), "550 yy") << "lines without text leave no trace";
+}
+
 }  // namespace
 }  // namespace postern::delivery

@@ -166,6 +166,12 @@ milliseconds Pace::take_turn(SteadyTime now, milliseconds not_before, millisecon
   return std::chrono::ceil<milliseconds>(turn_ - now);
 }
 
+Pace::State Pace::state(SteadyTime now) {
+  const std::optional<Pause> pause = paused(now);
+  const std::lock_guard lock(mutex_);
+  return {connections_, static_cast<std::uint32_t>(limit_), pause, refill(now)};
+}
+
 bool Pace::forgettable(SteadyTime now) const {
   const std::lock_guard lock(mutex_);
   return connections_ == 0 && now >= pause_.until && failures_ == 0;
@@ -183,6 +189,13 @@ std::shared_ptr<Pace> Paces::of(const std::string& budget, const Pace::Settings&
     });
   }
   return paces_.emplace(budget, std::make_shared<Pace>(settings)).first->second;
+}
+
+std::optional<Pace::State> Paces::state(const std::string& budget, SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  const auto known = paces_.find(budget);
+  if (known == paces_.end()) return std::nullopt;
+  return known->second->state(now);
 }
 
 void Paces::resume_all() {

@@ -76,6 +76,14 @@ class Pace {
   /// sent away comes back one after the other, and not all at once.
   [[nodiscard]] std::chrono::milliseconds take_turn(SteadyTime now, std::chrono::milliseconds not_before,
                                                     std::chrono::milliseconds each);
+  /// How things stand, for operators.
+  struct State {
+    std::uint32_t connections = 0;
+    std::uint32_t limit = 0;  ///< of connections, as learnt
+    std::optional<Pause> pause;
+    SteadyTime next_message;
+  };
+  [[nodiscard]] State state(SteadyTime now);
   /// Nothing is known that would be lost with it.
   [[nodiscard]] bool forgettable(SteadyTime now) const;
 
@@ -105,6 +113,8 @@ class Paces {
   /// The one called `budget`, made if there is none; it goes by `settings` from now on.
   [[nodiscard]] std::shared_ptr<Pace> of(const std::string& budget, const Pace::Settings& settings,
                                          SteadyTime now);
+  /// That of `budget`; nullopt: nothing is known of it.
+  [[nodiscard]] std::optional<Pace::State> state(const std::string& budget, SteadyTime now);
   void resume_all();
 
  private:

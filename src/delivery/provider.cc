@@ -41,6 +41,12 @@ Result<Rate> parse_rate(std::string_view text) {
   return rate;
 }
 
+Result<> Provider::check(std::string_view key) const {
+  if (key == "rate") POSTERN_CHECK(parse_rate(rate));
+  if (key == "replies") POSTERN_CHECK(parse_reply_rules(replies));
+  return {};
+}
+
 Result<> Provider::validate() const {
   if (mx.empty()) return fail(Errc::Malformed, "a provider needs mx, the names of its mail hosts");
   POSTERN_CHECK(parse_rate(rate));

@@ -35,6 +35,8 @@ struct Provider {
 
   /// Malformed: no mx, a bad rate or a bad reply rule.
   [[nodiscard]] Result<> validate() const;
+  /// Whether the value of `key` can be meant. Malformed: why not.
+  [[nodiscard]] Result<> check(std::string_view key) const;
 
   static auto fields() {
     return std::tuple{

@@ -100,6 +100,13 @@ Result<> RouteRule::validate() const {
   if ((action == RouteAction::Smarthost) != !smarthost.empty()) {
     return fail(Errc::Malformed, "smarthost = NAME belongs to action = \"smarthost\", and to nothing else");
   }
+  if ((action == RouteAction::Expand) != !members.empty())
+    return fail(Errc::Malformed,
+                "members = [ADDRESS, ...] belongs to action = \"expand\", and to nothing else");
+  for (const std::string& member : members) {
+    if (!smtp::parse_mailbox(member))
+      return fail(Errc::Malformed, "members: \"" + member + "\" is no address");
+  }
   for (const std::string& pattern : to) POSTERN_CHECK(check_pattern("to", pattern));
   for (const std::string& pattern : from) POSTERN_CHECK(check_pattern("from", pattern));
   POSTERN_CHECK(parse_tls(tls));
@@ -131,8 +138,12 @@ Result<RouteTable> RouteTable::make(const std::vector<RouteRule>& rules, RouteCh
     if (const Result<> valid = rule.validate(); !valid)
       return fail(Errc::Malformed, "[[route]] " + name + ": " + valid.error().detail);
     Entry entry{all_lower(rule.to), all_lower(rule.from), {}};
-    entry.choice = {
-        .name = name, .action = rule.action, .smarthost = rule.smarthost, .tls = {}, .egress = {}};
+    entry.choice = {.name = name,
+                    .action = rule.action,
+                    .smarthost = rule.smarthost,
+                    .members = rule.members,
+                    .tls = {},
+                    .egress = {}};
     POSTERN_TRY(entry.choice.tls, parse_tls(rule.tls));
     POSTERN_TRY(entry.choice.egress, parse_egress(rule));
     if (const Result<> read = read_password(rule, entry.choice.egress); !read)

@@ -18,10 +18,11 @@
 namespace postern::delivery {
 
 /// What a route does with mail.
-enum class RouteAction { Direct, Smarthost, Discard, Hold };
+enum class RouteAction { Direct, Smarthost, Discard, Hold, Expand };
 constexpr auto option_names(RouteAction) {
   return std::array{std::pair{"direct", RouteAction::Direct}, std::pair{"smarthost", RouteAction::Smarthost},
-                    std::pair{"discard", RouteAction::Discard}, std::pair{"hold", RouteAction::Hold}};
+                    std::pair{"discard", RouteAction::Discard}, std::pair{"hold", RouteAction::Hold},
+                    std::pair{"expand", RouteAction::Expand}};
 }
 
 /// One exception from delivery.mode: a table [[route]]. The first whose `to` and `from` both fit decides.
@@ -31,13 +32,14 @@ struct RouteRule {
   std::vector<std::string> from;
   RouteAction action = RouteAction::Direct;
   std::string smarthost;
+  std::vector<std::string> members;
   std::string tls;
   std::vector<std::string> source_addresses;
   std::string socks5;
   std::string socks5_user;
   std::string socks5_password_file;
 
-  /// Malformed: smarthost without or with the wrong action, a bad address, pattern, proxy or TLS policy.
+  /// Malformed: smarthost or members without or with the wrong action, a bad address, pattern, proxy or TLS policy.
   [[nodiscard]] Result<> validate() const;
 
   static auto fields() {
@@ -48,10 +50,12 @@ struct RouteRule {
         field("from", &RouteRule::from, Reload::Live,
               "Sender domains or whole addresses, \"<>\" for reports; empty: all."),
         field("action", &RouteRule::action, Reload::Live,
-              "direct (MX), smarthost, discard (drop without a report) or hold (until an operator releases "
-              "it)."),
+              "direct (MX), smarthost, discard (drop without a report), hold (until an operator releases "
+              "it) or expand (an alias: on to its members)."),
         field("smarthost", &RouteRule::smarthost, Reload::Live,
               "Which [smarthost.NAME] action = smarthost uses."),
+        field("members", &RouteRule::members, Reload::Live,
+              "The addresses that action = expand sends mail on to; the sender stays the same."),
         field("tls", &RouteRule::tls, Reload::Live,
               "none, opportunistic, required or dane towards MX hosts, whatever the domain's TLSA records "
               "(but for dane) "
@@ -97,8 +101,9 @@ inline constexpr std::string_view kDefaultRoute = "default";
 struct RouteChoice {
   std::string name{kDefaultRoute};  ///< of the rule
   RouteAction action = RouteAction::Direct;
-  std::string smarthost;         ///< with Smarthost
-  std::optional<TlsPolicy> tls;  ///< overrides delivery.tls with Direct
+  std::string smarthost;                  ///< with Smarthost
+  std::vector<std::string> members = {};  ///< with Expand
+  std::optional<TlsPolicy> tls;           ///< overrides delivery.tls with Direct
   Egress egress;
 };
 

@@ -122,7 +122,8 @@ net::Task<> Site::run_connection() {
 net::Task<> Site::run_session() {
   Attempt failure;
   std::string security;
-  std::unique_ptr<Client> client = co_await connect(failure, security);
+  Tries tries;
+  std::unique_ptr<Client> client = co_await connect(failure, tries, security);
   opening_ = false;
   if (!client) {
     pace_->give_connection();
@@ -134,7 +135,8 @@ net::Task<> Site::run_session() {
                                                 .security = describe_security(*client, security),
                                                 .reports = client->extensions().dsn,
                                                 .keeps_time = client->extensions().deliver_by,
-                                                .route = hop_->route});
+                                                .route = hop_->route,
+                                                .others = tries.describe()});
   Connection connection{std::move(client), std::move(peer), net::Event(context_.loop)};
   context_.metrics.connection_opened();
   connections_.push_back(&connection);
@@ -252,7 +254,7 @@ void Site::learn(const TransactionResult& result, const std::shared_ptr<const Pe
   for (const std::optional<Outcome>& outcome : result.outcomes) {
     if (!outcome) continue;
     taken |= outcome->decision == Decision::Done;
-    lost |= !outcome->remote && outcome->status == "4.4.2";
+    lost |= !outcome->remote && (outcome->status == "4.4.2" || outcome->status == "4.5.0");
     if (!outcome->site) continue;
     pace_->pushed_back(Attempt{*outcome, peer}, context_.clock.steady_now(), context_.rng);
     log::Event(log::Level::Info, "delivery.slow_down")
@@ -304,21 +306,20 @@ net::Task<Route> Site::find_addresses() {
   co_return route;
 }
 
-net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& security) {
+net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, Tries& tries, std::string& security) {
   Route route = co_await find_addresses();
   failure.outcome = std::move(route.failure);
-  bool may_work_later = false;
   bool only_tls = !route.targets.empty();
   for (std::size_t i = 0; i < route.targets.size(); ++i) {
     Target& target = route.targets[i];
     if (stopping_) break;
     const std::chrono::seconds within = connect_patience(route.targets, i);
     const net::IpAddress ip = target.endpoint.ip;
-    const std::string host = target.host;
+    Peer peer{.host = target.host, .ip = ip.text(), .security = "", .route = hop_->route};
     if (context_.dead_hosts.contains(ip, context_.clock.steady_now())) {
-      failure.outcome =
-          local_outcome(Decision::Retry, "4.4.1", host + " [" + ip.text() + "] did not answer a moment ago");
-      may_work_later = true;
+      Outcome skipped = local_outcome(Decision::Retry, "4.4.1",
+                                      peer.host + " [" + peer.ip + "] did not answer a moment ago");
+      tries.add(std::move(peer), std::move(skipped), Tries::Reached::Skipped);
       only_tls = false;
       continue;
     }
@@ -327,15 +328,11 @@ net::Task<std::unique_ptr<Client>> Site::connect(Attempt& failure, std::string& 
     only_tls = only_tls && opened.tls_short;
     // What a proxy cannot reach may be reached without it.
     if (opened.silent && !hop_->egress.socks5) context_.dead_hosts.add(ip, context_.clock.steady_now());
-    // One host that may work later outweighs those that never will.
-    const bool permanent = opened.failure.decision == Decision::Failed;
-    if (!permanent || !may_work_later) {
-      failure.peer = std::make_shared<const Peer>(
-          Peer{.host = host, .ip = ip.text(), .security = "", .route = hop_->route});
-      failure.outcome = std::move(opened.failure);
-    }
-    may_work_later |= !permanent;
+    peer.security = describe_security(opened.tls, security);
+    tries.add(std::move(peer), std::move(opened.failure),
+              opened.silent ? Tries::Reached::Nothing : Tries::Reached::Session);
   }
+  if (!tries.empty()) failure = std::move(tries).decide();
   // What one domain asks for is no reason to spare hosts that serve others as well.
   if (only_tls && (!hop_->tls.domain.empty() || hop_->wish == TlsWish::Protected))
     failure.outcome.rule = kTlsOfDomain;

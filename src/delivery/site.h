@@ -11,6 +11,7 @@
 #include "delivery/pace.h"
 #include "delivery/route.h"
 #include "delivery/tls_decision.h"
+#include "delivery/tries.h"
 #include "dns/resolver.h"
 #include "net/event.h"
 #include "net/loop.h"
@@ -85,7 +86,7 @@ class Site {
 
   net::Task<> run_connection();
   net::Task<> run_session();
-  net::Task<std::unique_ptr<Client>> connect(Attempt& failure, std::string& security);
+  net::Task<std::unique_ptr<Client>> connect(Attempt& failure, Tries& tries, std::string& security);
   net::Task<Client::Opened> connect_to(Target target, std::chrono::seconds within, std::string& security);
   void protect(Client::Opened& opened) const;
   net::Task<Route> find_addresses();

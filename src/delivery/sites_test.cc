@@ -120,12 +120,16 @@ TEST_F(SitesTest, PromptMailDoesNotWaitBehindANewsletter) {
   for (int i = 0; i < 300; ++i) put(message_of(1, "reader" + std::to_string(i) + "@example.net"));
   deliver_to({});
   run_until([this] { return mx_->contents().size() >= 20; });
-  const std::size_t before = mx_->contents().size();
   put(message_of(2, "forgot@example.net"));
+  // Counted from when it is in the queue, because how long that takes says nothing about whose turn it is.
+  const std::size_t before = mx_->contents().size();
   run_until([this] { return mx_->transcript().find("forgot@example.net") != std::string::npos; });
   EXPECT_LE(mx_->contents().size(), before + 30) << "of 300";
-  run_until_left(0);
-  EXPECT_EQ(mx_->contents().size(), 301U);
+  run_until([this] {  // where a message takes long, newsletters are postponed: their time has to come
+    clock_.advance(std::chrono::seconds{1});
+    dispatcher_->wake();
+    return mx_->contents().size() == 301;
+  });
 }
 
 TEST_F(SitesTest, SlowSiteGivesItsBacklogBackToTheQueue) {

@@ -104,13 +104,15 @@ SessionResult unusable_host(const NextHop& hop, const Target& target, const Erro
 }
 
 std::string describe_security(const Client& client, const std::string& reason) {
-  std::string out = "cleartext";
-  if (client.stream().is_tls()) {
-    const net::TlsInfo tls = client.stream().tls_info();
-    out = tls.version + " " + tls.cipher +
-          (tls.verified_by.empty() ? " unverified" : " verified by " + tls.verified_by);
-  }
-  return out + " (" + reason + ")";
+  if (!client.stream().is_tls()) return "cleartext (" + reason + ")";
+  return describe_security(client.stream().tls_info(), reason);
+}
+
+std::string describe_security(const std::optional<net::TlsInfo>& tls, const std::string& reason) {
+  if (!tls || tls->version.empty()) return "";
+  return tls->version + " " + tls->cipher +
+         (tls->verified_by.empty() ? " unverified" : " verified by " + tls->verified_by) + " (" + reason +
+         ")";
 }
 
 }  // namespace postern::delivery

@@ -7,6 +7,8 @@
 #include "delivery/tls_decision.h"
 #include "tlspolicy/session.h"
 
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace postern::delivery {
@@ -23,5 +25,8 @@ namespace postern::delivery {
 
 /// "TLSv1.3 TLS_AES_128_GCM_SHA256 verified by dane-ee (dane)"; `reason`: who asked for it.
 [[nodiscard]] std::string describe_security(const Client& client, const std::string& reason);
+/// The same of a session that ended before it could carry mail; empty: it had no TLS.
+[[nodiscard]] std::string describe_security(const std::optional<net::TlsInfo>& tls,
+                                            const std::string& reason);
 
 }  // namespace postern::delivery

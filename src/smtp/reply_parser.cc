@@ -42,6 +42,8 @@ Result<std::optional<Reply>> ReplyParser::feed(std::string_view line) {
   if (line.size() < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2])) {
     return fail(Errc::Malformed, "not an SMTP reply");
   }
+  // RFC 5321 §2.3.8: it ends no line, and what stands behind it would be an answer that somebody is waiting for.
+  if (line.find('\n') != std::string_view::npos) return fail(Errc::Malformed, "a bare line feed in a reply");
   const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
   std::string_view text = line.substr(3);
   const bool last = !take(text, '-');

@@ -30,8 +30,15 @@ TEST(Rfc5321Section42, ParsesWhatServersSend) {
 }
 
 TEST(Rfc5321Section42, RefusesWhatIsNoReply) {
-  for (const std::vector<std::string>& lines : std::vector<std::vector<std::string>>{
-           {""}, {"25"}, {"abc"}, {"150 x"}, {"650 x"}, {"250x"}, {"250-a", "251 b"}, {"SSH-2.0-x"}}) {
+  for (const std::vector<std::string>& lines : std::vector<std::vector<std::string>>{{""},
+                                                                                     {"25"},
+                                                                                     {"abc"},
+                                                                                     {"150 x"},
+                                                                                     {"650 x"},
+                                                                                     {"250x"},
+                                                                                     {"250-a", "251 b"},
+                                                                                     {"SSH-2.0-x"},
+                                                                                     {"250 ok\n354 go"}}) {
     EXPECT_FALSE(parse(lines));
   }
   EXPECT_FALSE(parse(std::vector<std::string>(ReplyParser::kMaxLines + 1, "250-flood")));

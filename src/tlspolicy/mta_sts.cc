@@ -124,6 +124,7 @@ net::Task<StsFinding> MtaSts::fetch(net::Loop& loop, std::string domain, std::st
   const SteadyTime deadline = std::chrono::steady_clock::now() + kFetchTime;
   const Result<net::HttpResponse> response = co_await get_(loop, std::move(request), deadline);
   StsFinding found = read_response(response);
+  if (metrics_ != nullptr) metrics_->fetch(found.policy ? Metrics::Fetch::Ok : Metrics::Fetch::Failed);
   if (!found.policy) {
     log::Event(log::Level::Info, "tls.policy_fetch_failed").with("domain", domain).with("why", found.why);
     co_return found;

@@ -7,6 +7,7 @@
 #include "net/loop.h"
 #include "net/offload.h"
 #include "net/task.h"
+#include "tlspolicy/metrics.h"
 #include "tlspolicy/sts_cache.h"
 #include "tlspolicy/sts_policy.h"
 
@@ -50,9 +51,13 @@ class MtaSts {
   using GetPage = std::function<net::Task<Result<net::HttpResponse>>(
       net::Loop& loop, net::HttpRequest request, SteadyTime deadline)>;
 
-  /// `clock` is borrowed.
-  MtaSts(std::unique_ptr<StsCache> cache, GetPage get, const Clock& clock)
-      : cache_(std::move(cache)), get_(std::move(get)), clock_(clock), disk_(1, kMaxWaiting) {}
+  /// `clock` and `metrics`, which may be nullptr, are borrowed.
+  MtaSts(std::unique_ptr<StsCache> cache, GetPage get, const Clock& clock, Metrics* metrics = nullptr)
+      : cache_(std::move(cache)),
+        get_(std::move(get)),
+        clock_(clock),
+        metrics_(metrics),
+        disk_(1, kMaxWaiting) {}
 
   /// The policy of mail to `domain` (A-labels).
   net::Task<StsFinding> policy_of(net::Loop& loop, dns::Resolver& resolver, std::string domain);
@@ -79,6 +84,7 @@ class MtaSts {
   std::unique_ptr<StsCache> cache_;
   GetPage get_;
   const Clock& clock_;
+  Metrics* const metrics_;
   std::mutex mutex_;
   std::set<std::string> fetching_;
   std::unordered_map<std::string, Failure> failures_;

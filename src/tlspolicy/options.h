@@ -1,9 +1,11 @@
 #pragma once
 
 #include "base/options.h"
+#include "base/result.h"
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <tuple>
 
 namespace postern::tlspolicy {
@@ -17,6 +19,17 @@ struct Options {
   std::string report_organization;
   std::string report_contact;
   std::chrono::seconds report_spread{4 * 3600};
+
+  /// Whether the value of `key` can be meant. Malformed: why not.
+  [[nodiscard]] Result<> check(std::string_view key) const {
+    const std::size_t at = report_contact.rfind('@');
+    const bool address = at != std::string::npos && at > 0 && at + 1 < report_contact.size() &&
+                         report_contact.find_first_of(" <>,\r\n\t") == std::string::npos;
+    if (key == "report_contact" && !report_contact.empty() && !address)
+      return fail(Errc::Malformed,
+                  "must be an address such as postmaster@example.org: \"" + report_contact + "\"");
+    return {};
+  }
 
   static auto fields() {
     return std::tuple{

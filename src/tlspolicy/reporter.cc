@@ -67,9 +67,13 @@ net::Task<> Reporter::send(net::Loop& loop, DueReport due, ReportAuthor author) 
   const Result<std::vector<std::string>> txt = co_await services_.resolver.txt("_smtp._tls." + due.domain);
   Result<> sent;
   bool wanted = true;
+  std::string addressees;
   if (txt) {
     ReportUris uris = parse_report_uris(*txt);
     wanted = !uris.empty();
+    for (const std::vector<std::string>& list : {uris.mail, uris.https}) {
+      for (const std::string& each : list) addressees += (addressees.empty() ? "" : ", ") + each;
+    }
     const std::function<Result<std::vector<SessionCount>>()> read = [&sessions, due] {
       return sessions.sessions(due.day, due.domain);
     };
@@ -81,13 +85,20 @@ net::Task<> Reporter::send(net::Loop& loop, DueReport due, ReportAuthor author) 
     sent = txt.error();
   }
   const bool over = sent || due.attempts + 1 >= kMaxAttempts;
+  if (services_.metrics != nullptr && wanted)
+    services_.metrics->report(sent   ? Metrics::Report::Sent
+                              : over ? Metrics::Report::GivenUp
+                                     : Metrics::Report::Failed);
   log::Event(sent ? log::Level::Info : log::Level::Warning, sent ? "tls.report_sent" : "tls.report_failed")
       .with("domain", due.domain)
       .with("wanted", wanted)
       .with("why", sent ? std::string() : sent.error().detail);
   const TimePoint again = services_.clock.now() + retry_after(due.attempts);
-  const std::function<Result<>()> note = [&sessions, due, over, again] {
-    return over ? sessions.done(due.day, due.domain) : sessions.failed(due.day, due.domain, again);
+  PastReport past{due.day, due.domain, services_.clock.now(), sent.has_value(), {}};
+  past.detail = sent ? addressees : sent.error().detail;
+  const std::function<Result<>()> note = [&sessions, past, over, wanted, again] {
+    if (!over) return sessions.failed(past.day, past.domain, again);
+    return wanted ? sessions.done(past) : sessions.done(past.day, past.domain);
   };
   const Result<> noted = co_await on_disk<void>(loop, note);
   if (!noted) looked_ = again;  // the disk fails: do not send the same report every few seconds

@@ -6,6 +6,7 @@
 #include "net/loop.h"
 #include "net/offload.h"
 #include "net/task.h"
+#include "tlspolicy/metrics.h"
 #include "tlspolicy/report.h"
 #include "tlspolicy/report_uris.h"
 #include "tlspolicy/session_log.h"
@@ -43,6 +44,7 @@ class Reporter {
         post;
     /// Reports of a day leave at some time within so much after its end, so that a receiver is not flooded (§4.1).
     std::chrono::seconds spread;
+    Metrics* metrics = nullptr;
   };
   explicit Reporter(Services services) : services_(std::move(services)), disk_(1, kMaxWaiting) {}
 

@@ -87,9 +87,29 @@ TEST_F(ReporterTest, OneWhoTakesItIsEnough) {
 TEST_F(ReporterTest, WhatNobodyTakesIsTriedForADay) {
   outside_.status = 500;
   outside_.queue = fail(Errc::Unavailable, "disk full");
+  run(hours{13});
+  const std::vector<PendingReport> pending = *log_->pending(10);
+  ASSERT_EQ(pending.size(), 1U);
+  EXPECT_EQ(pending[0].report.attempts, 1U);
+  EXPECT_TRUE(pending[0].next_try && *pending[0].next_try > clock_.now());
+  EXPECT_GE(pending[0].sessions, 1U);
+  EXPECT_LE(pending[0].failures, pending[0].sessions);
   for (int i = 0; i < 30; ++i) run(hours{7});
   EXPECT_EQ(outside_.posts.size(), Reporter::kMaxAttempts);
-  EXPECT_TRUE(log_->all()->empty());
+  EXPECT_TRUE(log_->pending(10)->empty());
+  const std::vector<PastReport> past = *log_->past(10);
+  ASSERT_EQ(past.size(), 1U);
+  EXPECT_FALSE(past[0].sent);
+  EXPECT_NE(past[0].detail, "");
+}
+
+TEST_F(ReporterTest, WhatWasSentIsKnownAfterwards) {
+  run(hours{13});
+  run(hours{24});
+  const std::vector<PastReport> past = *log_->past(10);
+  ASSERT_EQ(past.size(), 1U);
+  EXPECT_TRUE(past[0].sent);
+  EXPECT_NE(past[0].detail.find("a.test"), std::string::npos) << past[0].detail;
 }
 
 TEST_F(ReporterTest, DnsTroubleIsNoRefusal) {
@@ -104,14 +124,14 @@ TEST_F(ReporterTest, WhoWantsNoReportGetsNone) {
   resolver_.add_txt("_smtp._tls.a.test", {});
   run(hours{13});
   EXPECT_TRUE(outside_.mails.empty());
-  EXPECT_TRUE(log_->all()->empty());
+  EXPECT_TRUE(log_->pending(10)->empty());
 }
 
 TEST_F(ReporterTest, NothingLeavesUnsigned) {
   author_.reset();
   run(hours{13});
   EXPECT_TRUE(outside_.mails.empty());
-  EXPECT_EQ(log_->all()->size(), 1U);
+  EXPECT_EQ(log_->pending(10)->size(), 1U);
 }
 
 }  // namespace

@@ -19,10 +19,14 @@ const std::vector<std::string> kSchema{
     "PRIMARY KEY(day, domain, kind)) WITHOUT ROWID;"
     "CREATE TABLE attempts(day INTEGER NOT NULL, domain TEXT NOT NULL, attempts INTEGER NOT NULL, next_try "
     "INTEGER "
-    "NOT NULL, PRIMARY KEY(day, domain)) WITHOUT ROWID;"};
+    "NOT NULL, PRIMARY KEY(day, domain)) WITHOUT ROWID;",
+    "CREATE TABLE past(day INTEGER NOT NULL, domain TEXT NOT NULL, ended INTEGER NOT NULL, sent INTEGER NOT "
+    "NULL, "
+    "detail TEXT NOT NULL, PRIMARY KEY(day, domain)) WITHOUT ROWID;"};
 
 std::int64_t stored(Day day) { return day.time_since_epoch().count(); }
 std::int64_t stored(TimePoint time) { return time.time_since_epoch().count(); }
+TimePoint loaded_time(std::int64_t time) { return TimePoint{std::chrono::milliseconds{time}}; }
 Day loaded_day(std::int64_t days) { return Day{std::chrono::days{days}}; }
 
 std::string key_of(const SessionResult& session) {
@@ -179,10 +183,43 @@ Result<std::vector<DueReport>> SessionLog::due(Day today, TimePoint now, std::si
   return read_all(select);
 }
 
-Result<std::vector<DueReport>> SessionLog::all() {
+Result<std::vector<PendingReport>> SessionLog::pending(std::size_t most) {
   const std::lock_guard disk(disk_);
-  POSTERN_TRY(store::Statement select, database_.prepare(std::string(kReports) + "ORDER BY s.day, s.domain"));
-  return read_all(select);
+  // A kind's sixth field is its result, 0 for success (see key_of()).
+  POSTERN_TRY(store::Statement select,
+              database_.prepare(
+                  "SELECT s.day, s.domain, coalesce(a.attempts, 0), coalesce(a.next_try, 0), sum(s.count), "
+                  "sum(CASE WHEN json_extract(CAST(s.kind AS TEXT), '$[5]')=0 THEN 0 ELSE s.count END) FROM "
+                  "sessions s "
+                  "LEFT JOIN attempts a ON a.day=s.day AND a.domain=s.domain GROUP BY s.day, s.domain "
+                  "ORDER BY s.day, s.domain LIMIT ?"));
+  select.bind(static_cast<std::int64_t>(most));
+  std::vector<PendingReport> out;
+  for (;;) {
+    POSTERN_TRY(const bool row, select.step());
+    if (!row) return out;
+    PendingReport pending{
+        {loaded_day(select.integer(0)), select.text(1), static_cast<unsigned>(select.integer(2))}};
+    if (select.integer(3) != 0) pending.next_try = loaded_time(select.integer(3));
+    pending.sessions = static_cast<std::uint64_t>(select.integer(4));
+    pending.failures = static_cast<std::uint64_t>(select.integer(5));
+    out.push_back(std::move(pending));
+  }
+}
+
+Result<std::vector<PastReport>> SessionLog::past(std::size_t most) {
+  const std::lock_guard disk(disk_);
+  POSTERN_TRY(store::Statement select,
+              database_.prepare(
+                  "SELECT day, domain, ended, sent, detail FROM past ORDER BY ended DESC, domain LIMIT ?"));
+  select.bind(static_cast<std::int64_t>(most));
+  std::vector<PastReport> out;
+  for (;;) {
+    POSTERN_TRY(const bool row, select.step());
+    if (!row) return out;
+    out.push_back({loaded_day(select.integer(0)), select.text(1), loaded_time(select.integer(2)),
+                   select.integer(3) != 0, select.text(4)});
+  }
 }
 
 Result<std::vector<SessionCount>> SessionLog::sessions(Day day, const std::string& domain) {
@@ -202,12 +239,32 @@ Result<std::vector<SessionCount>> SessionLog::sessions(Day day, const std::strin
 Result<> SessionLog::done(Day day, const std::string& domain) {
   const std::lock_guard disk(disk_);
   POSTERN_TRY(store::Transaction transaction, store::Transaction::begin(database_));
+  POSTERN_CHECK(forget(day, domain));
+  return transaction.commit();
+}
+
+Result<> SessionLog::done(const PastReport& report) {
+  const std::lock_guard disk(disk_);
+  POSTERN_TRY(store::Transaction transaction, store::Transaction::begin(database_));
+  POSTERN_CHECK(forget(report.day, report.domain));
+  POSTERN_TRY(
+      store::Statement insert,
+      database_.prepare("INSERT OR REPLACE INTO past(day, domain, ended, sent, detail) VALUES(?,?,?,?,?)"));
+  POSTERN_CHECK(
+      insert.bind(stored(report.day), report.domain, stored(report.ended), report.sent ? 1 : 0, report.detail)
+          .run());
+  POSTERN_TRY(store::Statement old, database_.prepare("DELETE FROM past WHERE ended<?"));
+  POSTERN_CHECK(old.bind(stored(report.ended - kPastDays)).run());
+  return transaction.commit();
+}
+
+Result<> SessionLog::forget(Day day, const std::string& domain) {
   for (const char* table : {"sessions", "attempts"}) {
     POSTERN_TRY(store::Statement remove,
                 database_.prepare(std::string("DELETE FROM ") + table + " WHERE day=? AND domain=?"));
     POSTERN_CHECK(remove.bind(stored(day), domain).run());
   }
-  return transaction.commit();
+  return {};
 }
 
 Result<> SessionLog::failed(Day day, const std::string& domain, TimePoint next_try) {

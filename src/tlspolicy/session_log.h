@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,23 @@ struct DueReport {
   unsigned attempts = 0;  ///< that failed
 };
 
+/// A report that waits to be made or sent, as an operator sees it.
+struct PendingReport {
+  DueReport report;
+  std::uint64_t sessions = 0;
+  std::uint64_t failures = 0;         ///< of the sessions
+  std::optional<TimePoint> next_try;  ///< after an attempt that failed
+};
+
+/// A report that is over.
+struct PastReport {
+  Day day;
+  std::string domain;
+  TimePoint ended;
+  bool sent = false;
+  std::string detail;  ///< whom it went to, or why it was given up
+};
+
 /// How sessions went, per day and recipient domain, until they are reported.
 ///
 /// Threads  safe from any thread; record() never waits for the disk, the rest does.
@@ -42,6 +60,7 @@ class SessionLog {
  public:
   static constexpr std::size_t kMaxPending = 20'000;
   static constexpr std::int64_t kMaxKinds = 1000;
+  static constexpr std::chrono::days kPastDays{60};
 
   [[nodiscard]] static Result<std::unique_ptr<SessionLog>> open(const std::string& path);
 
@@ -51,15 +70,19 @@ class SessionLog {
   /// Days before `today` of which no report was sent, and those whose attempts failed when they may be tried again.
   [[nodiscard]] Result<std::vector<DueReport>> due(Day today, TimePoint now, std::size_t most);
   [[nodiscard]] Result<std::vector<SessionCount>> sessions(Day day, const std::string& domain);
-  /// The report was sent, given up, or nobody wanted it: its sessions are forgotten.
+  /// Nobody wanted the report: its sessions are forgotten.
   [[nodiscard]] Result<> done(Day day, const std::string& domain);
+  /// The report was sent or given up: its sessions are forgotten, what became of it is known for kPastDays.
+  [[nodiscard]] Result<> done(const PastReport& report);
   [[nodiscard]] Result<> failed(Day day, const std::string& domain, TimePoint next_try);
-  /// Every day and domain there is, for operators.
-  [[nodiscard]] Result<std::vector<DueReport>> all();
+  /// For operators: what waits, the oldest first, and what is over, the newest first.
+  [[nodiscard]] Result<std::vector<PendingReport>> pending(std::size_t most);
+  [[nodiscard]] Result<std::vector<PastReport>> past(std::size_t most);
 
  private:
   explicit SessionLog(store::Database database) : database_(std::move(database)) {}
   [[nodiscard]] Result<> add(const std::string& key, std::uint64_t count);
+  [[nodiscard]] Result<> forget(Day day, const std::string& domain);
 
   std::mutex mutex_;  // of what is pending
   std::map<std::string, std::uint64_t> pending_;

@@ -18,6 +18,15 @@ CachedPolicy read_row(const store::Statement& row) {
   return {row.text(0), row.text(1), row.text(2), loaded(row.integer(3)), loaded(row.integer(4))};
 }
 
+Result<std::vector<CachedPolicy>> read_all(store::Statement& select) {
+  std::vector<CachedPolicy> out;
+  for (;;) {
+    POSTERN_TRY(const bool row, select.step());
+    if (!row) return out;
+    out.push_back(read_row(select));
+  }
+}
+
 constexpr const char* kColumns = "domain, id, text, fetched_at, expires_at";
 
 }  // namespace
@@ -75,12 +84,16 @@ Result<std::vector<CachedPolicy>> StsCache::due(TimePoint before, TimePoint now,
                                 " FROM policies WHERE fetched_at<? AND expires_at>? AND used_at>=? ORDER BY "
                                 "fetched_at LIMIT ?"));
   select.bind(stored(before), stored(now), stored(used_since), static_cast<std::int64_t>(most));
-  std::vector<CachedPolicy> out;
-  for (;;) {
-    POSTERN_TRY(const bool row, select.step());
-    if (!row) return out;
-    out.push_back(read_row(select));
-  }
+  return read_all(select);
+}
+
+Result<std::vector<CachedPolicy>> StsCache::all(TimePoint now, std::size_t most) {
+  const std::lock_guard lock(mutex_);
+  POSTERN_TRY(store::Statement select,
+              database_.prepare(std::string("SELECT ") + kColumns +
+                                " FROM policies WHERE expires_at>? ORDER BY domain LIMIT ?"));
+  select.bind(stored(now), static_cast<std::int64_t>(most));
+  return read_all(select);
 }
 
 }  // namespace postern::tlspolicy

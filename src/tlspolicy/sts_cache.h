@@ -42,6 +42,8 @@ class StsCache {
   /// Some that were fetched before `before`, hold at `now` and were in use since `used_since`, oldest first.
   [[nodiscard]] Result<std::vector<CachedPolicy>> due(TimePoint before, TimePoint now, TimePoint used_since,
                                                       std::size_t most);
+  /// Those that hold at `now`, by domain.
+  [[nodiscard]] Result<std::vector<CachedPolicy>> all(TimePoint now, std::size_t most);
 
  private:
   explicit StsCache(store::Database database) : database_(std::move(database)) {}

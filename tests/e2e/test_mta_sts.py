@@ -1,7 +1,9 @@
 """MTA-STS (RFC 8461) against a real HTTPS policy host: enforce, testing, a host outside the policy, certificates that do
 not verify, a policy host that fails, and the cache over a restart."""
 
+import re
 import time
+import urllib.request
 
 import pytest
 from conftest import ADDRESS, eventually, start_postern
@@ -102,6 +104,20 @@ def test_explain_tells_the_policy(world):
     assert lines == ["MTA-STS of enforce.sts.test: enforce, mx mx.sts.test", "mx.sts.test: required (mta-sts enforce)"]
     lines = server.cli_json("explain", "--from", ADDRESS, "--to", "r@outside.sts.test")["tls"]
     assert "other.sts.test: not used now" in lines[1]
+
+
+def test_operators_see_what_is_cached_and_what_a_domain_wants(world):
+    server = world[0]
+    cached = {p["domain"]: p for p in server.cli_json("tls", "policies")}
+    assert cached["enforce.sts.test"]["mode"] == "enforce" and cached["enforce.sts.test"]["mx"] == ["mx.sts.test"]
+    assert cached["enforce.sts.test"]["expires_at"] > cached["enforce.sts.test"]["fetched_at"]
+    shown = server.cli_json("tls", "show", "Someone@enforce.sts.test")
+    assert shown["hosts"] == [{"host": "mx.sts.test", "tls": "required (mta-sts enforce)"}] and not shown["dnssec"]
+    assert shown["mta_sts"]["id"] == cached["enforce.sts.test"]["id"] and shown["reports_to"] == []
+    assert "not used now" in server.cli_json("tls", "show", "outside.sts.test")["hosts"][0]["tls"]
+    assert re.search(r"^enforce\.sts\.test  enforce  mx mx\.sts\.test  fetched ", server.cli("tls", "policies").stdout, re.MULTILINE)
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.admin}/metrics", timeout=20) as page:
+        assert re.search(r'^postern_tls_policy_fetches_total{result="ok"} [1-9]', page.read().decode(), re.MULTILINE)
 
 
 def test_the_cache_outlives_a_restart_and_the_policy_host(world):

@@ -181,3 +181,17 @@ def test_client_credentials(tmp_path):
         wait_until(lambda: relay.mails, "the mail")
         assert issuer.asked[0]["grant_type"] == "client_credentials" and issuer.asked[0]["scope"] == "mail send"
     with_scenario(tmp_path, check, f'oauth_client_secret_file = "{tmp_path}/secret"\noauth_scope = "mail send"')
+
+
+def test_what_the_issuer_says_is_in_the_trace_whatever_other_addresses_say(tmp_path):
+    """localhost is ::1 as well, where nobody listens: that says less than the issuer."""
+    def check(server, issuer, relay):
+        issuer.error = "invalid_grant"
+        send(server)
+        deferred = wait_until(lambda: [e for e in server.json("trace", "alice@example.org") if e["event"] == "deferred"], "the refusal")
+        detail = deferred[0]["detail"]
+        assert "invalid_grant the grant was revoked" in detail and "verified by pkix" in detail, detail
+        assert relay.logins == [] and "refresh me" not in detail
+        tested = server.cli("smarthost", "test", "relay", "--json", check=False)
+        assert tested.returncode == 1 and "invalid_grant" in tested.stdout
+    with_scenario(tmp_path, check)

@@ -77,6 +77,10 @@ def test_reports_leave_after_the_day(world):
     for recipient, what in {"r@good.signed.test": "delivered", "r@bad.signed.test": "deferred", "r@sts.plain.test": "delivered",
                             "r@silent.plain.test": "delivered"}.items():
         assert what in told(server, recipient)
+    eventually(lambda: len(server.cli_json("tls", "reports")) == 3, "what is counted")
+    counted = {r["domain"]: r for r in server.cli_json("tls", "reports")}
+    assert {(r["state"], r["sessions"]) for r in counted.values()} == {("pending", 1)}
+    assert counted["bad.signed.test"]["failures"] == 1 and counted["good.signed.test"]["failures"] == 0
     server.stop()
     assert move_to_yesterday(server) == {"good.signed.test", "bad.signed.test", "sts.plain.test"}
     server.start()
@@ -112,6 +116,11 @@ def test_reports_leave_after_the_day(world):
     assert failure["result-type"] == "validation-failure" and failure["receiving-mx-hostname"] == "mx-bad.signed.test"
     assert failure["failed-session-count"] == 1 and failure["failure-reason-code"]
     assert failure["sending-mta-ip"].startswith("127.") and failure["receiving-ip"].startswith("127.")
+
+    eventually(lambda: {r["state"] for r in server.cli_json("tls", "reports")} == {"sent"}, "all reports to be over")
+    past = {r["domain"]: r for r in server.cli_json("tls", "reports")}
+    assert past["good.signed.test"]["detail"] == "reports@good.signed.test" and past["good.signed.test"]["day"] == yesterday
+    assert server.cli_json("tls", "show", "good.signed.test")["reports_to"] == ["mailto:reports@good.signed.test"]
 
     headers, body = web.posted[0]
     assert headers["Content-Type"] == "application/tlsrpt+gzip"

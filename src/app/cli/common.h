@@ -61,6 +61,7 @@ void add_sender_commands(CLI::App& app, Context& context);
 void add_smarthost_commands(CLI::App& app, Context& context);
 void add_serve_commands(CLI::App& app, Context& context);
 void add_setup_commands(CLI::App& app, Context& context);
+void add_tls_commands(CLI::App& app, Context& context);
 void add_watch_commands(CLI::App& app, Context& context);
 
 }  // namespace postern::app::cli

@@ -1,12 +1,19 @@
+#include "admin/control_client.h"
+#include "admin/queue_json.h"
 #include "app/cli/common.h"
+#include "app/cli/tls_words.h"
+#include "app/server.h"
 #include "app/tls_policies.h"
+#include "delivery/expansion.h"
 #include "delivery/next_hop.h"
 #include "delivery/tls_decision.h"
 #include "dns/unbound_resolver.h"
 #include "mail/address.h"
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <iostream>
@@ -15,6 +22,8 @@
 /// postern explain --from A --to R: everything that decides about a mail, without sending it.
 namespace postern::app::cli {
 namespace {
+
+namespace json = boost::json;
 
 struct Arguments {
   std::string from;
@@ -62,15 +71,18 @@ std::string shown_time(std::chrono::seconds time) {
   return fmt::format("{} s", time.count());
 }
 
-void explain_sender(const config::Config& config, accounts::Directory& directory, const std::string& from,
+/// Whether mail from that address is an account's of class bulk.
+bool explain_sender(const config::Config& config, accounts::Directory& directory, const std::string& from,
                     Explanation& out) {
   const auto all = directory.accounts();
   const std::size_t at = from.rfind('@');
   const mail::Mailbox mailbox{from.substr(0, at), from.substr(at + 1)};
   bool somebody = false;
+  bool bulk = false;
   for (const accounts::Account& account : all ? *all : std::vector<accounts::Account>()) {
     if (!directory.may_send_as(account, mailbox)) continue;
     somebody = true;
+    bulk = account.kind == accounts::AccountClass::Bulk;
     const std::string kind = to_string(account.kind);
     const config::LimitTexts& limits = config.limits.at(kind);
     out.say("sender", fmt::format("account {} ({}{}) may send as {}", account.address, kind,
@@ -83,9 +95,11 @@ void explain_sender(const config::Config& config, accounts::Directory& directory
   const auto domain = directory.domain(from.substr(from.rfind('@') + 1));
   out.say("signing", domain ? fmt::format("DKIM d={} s={}", domain->name, domain->selector)
                             : "no key for the domain of " + from + ": refused after DATA");
+  return bulk;
 }
 
-void explain_pace(const delivery::NextHop& hop, const delivery::Options& options, Explanation& out) {
+void explain_pace(const delivery::NextHop& hop, const delivery::Options& options, bool bulk,
+                  Explanation& out) {
   const delivery::Courtesy& courtesy = *hop.courtesy;
   out.say("pace", fmt::format("budget \"{}\": up to {} connections, {} messages each, {}", hop.budget,
                               courtesy.max_connections, courtesy.max_messages_per_connection,
@@ -100,8 +114,39 @@ void explain_pace(const delivery::NextHop& hop, const delivery::Options& options
   }
   out.say("retries",
           fmt::format("first after {}, doubling to {}; the sender is told after {}, given up after {}",
-                      shown_time(options.first_retry), shown_time(options.longest_retry),
-                      shown_time(options.delay_notice_after), shown_time(options.give_up_after)));
+                      shown_time(bulk ? options.bulk_first_retry : options.first_retry),
+                      shown_time(std::max(options.longest_retry,
+                                          bulk ? options.bulk_first_retry : options.first_retry)),
+                      shown_time(options.delay_notice_after),
+                      shown_time(bulk ? options.bulk_give_up_after : options.give_up_after)));
+}
+
+/// What only a running server knows; without one there is nothing to say.
+void explain_pace_now(const config::Config& config, const delivery::NextHop& hop, const std::string& domain,
+                      Explanation& out) {
+  const std::string socket = control_path(config);
+  queue::Filter filter;
+  filter.site = domain;
+  filter.limit = SIZE_MAX;
+  const auto waiting =
+      admin::ask(socket, json::object{{"verb", "queue.count"}, {"filter", admin::to_json(filter)}});
+  if (!waiting) return;
+  out.say("now",
+          fmt::format("{} recipients in {} messages wait for {}", json::serialize(waiting->at("recipients")),
+                      json::serialize(waiting->at("messages")), domain));
+  const auto pace = admin::ask(socket, json::object{{"verb", "delivery.pace"}, {"budget", hop.budget}});
+  if (!pace) return;
+  if (!pace->is_object())
+    return out.say("now", "nothing was sent there lately: mail leaves at once, over one connection at first");
+  const json::object& state = pace->as_object();
+  out.say("now", fmt::format("{} connections of {} that it bears", json::serialize(state.at("connections")),
+                             json::serialize(state.at("limit"))));
+  if (const json::value* until = state.if_contains("paused_until")) {
+    out.say("now", fmt::format("paused until {}: {}", std::string(until->as_string()),
+                               std::string(state.at("why").as_string())));
+  } else {
+    out.say("now", "the next message may leave at " + std::string(state.at("next_message").as_string()));
+  }
 }
 
 void explain_egress(const delivery::Egress& egress, Explanation& out) {
@@ -109,18 +154,6 @@ void explain_egress(const delivery::Egress& egress, Explanation& out) {
     if (source) out.say("egress", "from " + source->text());
   }
   if (egress.socks5) out.say("egress", "through the SOCKS5 proxy " + egress.socks5->where.text());
-}
-
-std::string shown_tls(const Result<delivery::TlsDecision>& tls) {
-  if (!tls) return "not used now: " + tls.error().detail;
-  std::string name;
-  for (const auto& [each, policy] : delivery::option_names(delivery::TlsPolicy{})) {
-    if (policy == tls->policy) name = each;
-  }
-  if (tls->peer && !tls->peer->tlsa.empty())
-    return fmt::format("required ({}), {} TLSA records of {}", tls->reason, tls->peer->tlsa.size(),
-                       tls->peer->name);
-  return fmt::format("{} ({})", name, tls->reason);
 }
 
 net::Task<> explain_tls(const delivery::NextHop& hop, delivery::TlsPolicies& policies,
@@ -169,7 +202,7 @@ net::Task<> explain_hosts(const delivery::Map& map, dns::Resolver& resolver, del
 
 net::Task<> explain_route(const delivery::Map& map, const config::Config& config, dns::Resolver& resolver,
                           tlspolicy::MtaSts* mta_sts, const Arguments& arguments, std::string domain,
-                          Explanation& out, net::Loop& loop) {
+                          bool bulk, Explanation& out, net::Loop& loop) {
   const SystemClock clock;
   delivery::TlsPolicies policies(loop, resolver, map, mta_sts);
   delivery::NextHops hops(map, resolver, clock, policies);
@@ -179,16 +212,19 @@ net::Task<> explain_route(const delivery::Map& map, const config::Config& config
     out.say("route", fmt::format("{}: {}{}", choice.name, name,
                                  choice.smarthost.empty() ? "" : " " + choice.smarthost));
   }
+  if (choice.action == delivery::RouteAction::Expand)
+    out.say("members", joined(delivery::members_behind(map.routes, arguments.from, arguments.to)));
   explain_egress(choice.egress, out);
   const bool sends =
       choice.action == delivery::RouteAction::Direct || choice.action == delivery::RouteAction::Smarthost;
   if (config.delivery.mode == delivery::Mode::Sandbox) {
     out.say("route", "delivery.mode is sandbox: nothing leaves, see postern sandbox ls");
   } else if (sends) {
-    const std::shared_ptr<const delivery::NextHop> hop = co_await hops.find(choice, std::move(domain));
+    const std::shared_ptr<const delivery::NextHop> hop = co_await hops.find(choice, domain);
     if (hop->exists()) {
       co_await explain_hosts(map, resolver, policies, *hop, out);
-      explain_pace(*hop, config.delivery, out);
+      explain_pace(*hop, config.delivery, bulk, out);
+      explain_pace_now(config, *hop, domain, out);
     } else {
       out.say("hosts", fmt::format("{} ({}, {})", hop->hosts.failure.text, hop->hosts.failure.status,
                                    to_string(hop->hosts.failure.decision)));
@@ -204,7 +240,7 @@ Result<> explain(const Context& context, const Arguments& arguments) {
   if (at == std::string::npos || arguments.from.find('@') == std::string::npos)
     return fail(Errc::Malformed, "--from and --to are addresses, such as anna@example.org");
   Explanation out;
-  explain_sender(config, *directory, arguments.from, out);
+  const bool bulk = explain_sender(config, *directory, arguments.from, out);
   POSTERN_TRY(const delivery::Map map, config.map());
   std::string domain = arguments.to.substr(at + 1);
   for (char& c : domain) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -218,7 +254,8 @@ Result<> explain(const Context& context, const Arguments& arguments) {
   const std::string cache = sts_cache_path(config);
   POSTERN_TRY(const auto mta_sts,
               open_mta_sts(config, std::filesystem::exists(cache) ? cache : ":memory:", *http, clock));
-  loop.spawn(explain_route(map, config, *resolver, mta_sts.get(), arguments, std::move(domain), out, loop));
+  loop.spawn(
+      explain_route(map, config, *resolver, mta_sts.get(), arguments, std::move(domain), bulk, out, loop));
   loop.run();
   out.print(context.json);
   return {};
