@@ -18,7 +18,10 @@ import workloads
 from servers import BINARIES, Failed
 
 UNITS = {"cpu_ms": "CPU ms each", "rate": "rate /s", "p50_ms": "p50 ms", "p99_ms": "p99 ms", "pss_kb": "PSS KB each",
-         "rate_share": "share of rate", "syncs": "syncs each", "syncs_alone": "... one sender"}
+         "rate_share": "share of rate", "syncs": "syncs each", "syncs_alone": "... one sender", "accept_ms": "accept alone ms",
+         "cpu_share": "share of CPU", "backlog": "backlog", "watched": "mails watched", "p50_queue_ms": "p50 queued ms",
+         "worst_queue_ms": "worst queued ms", "open_ms": "open ms", "next_p50_us": "next p50 us", "next_p99_us": "next p99 us",
+         "rss_mb": "RSS MB"}
 
 
 def parse_arguments():
@@ -89,7 +92,7 @@ def print_rows(workload, result):
         target = targets.get(measure)
         judged = (ratio if target.of_postfix else mine) if target else None
         columns = [f"{value:10.3f}" if value is not None else " " * 10 for value in (mine, theirs, ratio)]
-        print(f"  {UNITS[measure]:14}{''.join(columns)}  {verdict(target, judged) if judged is not None else ''}".rstrip())
+        print(f"  {UNITS[measure]:15}{''.join(columns)}  {verdict(target, judged) if judged is not None else ''}".rstrip())
     sys.stdout.flush()
 
 
@@ -103,7 +106,7 @@ def main():
         print(f"Without Postfix: {why}.")
         kinds.remove(servers.Postfix)
     results = {}
-    print(f"{'':16}{'postern':>10}{'postfix':>10}{'ratio':>10}  target")
+    print(f"{'':17}{'postern':>10}{'postfix':>10}{'ratio':>10}  target")
     with tempfile.TemporaryDirectory(prefix="postern-bench-", dir=arguments.directory or "/var/tmp") as name:
         directory = pathlib.Path(name)
         directory.chmod(0o755)

@@ -1,6 +1,7 @@
 """The servers that are compared: Postern, and a private instance of Debian's Postfix. Each has a directory, ports and a sink of
 its own; nothing of the system's own Postfix or OpenDKIM is read or changed."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARIES = ROOT / "build/bench/bin"
-USER, PASSWORD, REALM = "alice@example.org", "correct horse battery", "example.org"
+USER, OTHER_USER, PASSWORD, REALM = "alice@example.org", "shop@example.org", "correct horse battery", "example.org"
 PATIENCE = 30.0
 
 
@@ -71,23 +72,42 @@ def make_keys(directory):
 class Sink:
     """The next hop of one server; knows when the n-th message has arrived."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([BINARIES / "postern_sink", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    def __init__(self, port=0, milliseconds=0):
+        """A message takes `milliseconds` after its end."""
+        self.process = subprocess.Popen([BINARIES / "postern_sink", f"127.0.0.1:{port}", str(milliseconds)],
+                                        stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         self.expected = 0
+
+    def ask(self, question, patience=60):
+        """The lines of the answer."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
+            connection.settimeout(patience)
+            lines = connection.makefile("rwb")
+            lines.readline()
+            lines.write(question.encode() + b"\r\n")
+            lines.flush()
+            answer = []
+            while line := lines.readline().decode().rstrip():
+                answer.append(line[4:])
+                if line[3:4] == " ":
+                    break
+            return answer
+
+    def count(self):
+        """How many messages have arrived."""
+        return int(self.ask("XWAIT 0")[0].split()[0])
+
+    def watched(self):
+        """When mail for each recipient called watched... arrived (CLOCK_MONOTONIC, ns)."""
+        return {address: int(when) for address, when in (line.split() for line in self.ask("XWHEN")[:-1])}
 
     def wait_for(self, more):
         """Waits until `more` messages have arrived since the last call; when the last of them did (CLOCK_MONOTONIC, ns)."""
         self.expected += more
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
-            connection.settimeout(60)
-            lines = connection.makefile("rwb")
-            lines.readline()
-            lines.write(f"XWAIT {self.expected}\r\n".encode())
-            lines.flush()
-            _, count, last = lines.readline().split()
+        count, last = self.ask(f"XWAIT {self.expected}")[0].split()
         if int(count) != self.expected:
-            raise Failed(f"{count.decode()} messages arrived, expected {self.expected}")
+            raise Failed(f"{count} messages arrived, expected {self.expected}")
         return int(last)
 
     def stop(self):
@@ -135,7 +155,8 @@ class Postern(Server):
         self.config = directory / "postern.toml"
         self.config.write_text(self.settings())
         self.cli("domain", "add", REALM, "--selector", "bench", "--dkim-key", keys / "dkim.pem")
-        self.cli("account", "add", USER, "--password-stdin", stdin=PASSWORD + "\n")
+        for user in (USER, OTHER_USER):
+            self.cli("account", "add", user, "--password-stdin", stdin=PASSWORD + "\n")
         process = self.run(BINARIES / "postern", "--config", self.config, "serve")
         listening = self.data / "listening.json"
         until(lambda: listening.exists() or process.poll() is not None, "Postern to listen")
@@ -169,6 +190,18 @@ host = "127.0.0.1"
 port = {self.sink.port}
 tls = "none"
 """
+
+    @contextlib.contextmanager
+    def slow_sink(self, milliseconds):
+        """Another next hop in the place of the sink, which takes its time."""
+        usual = self.sink
+        usual.stop()
+        self.sink = Sink(usual.port, milliseconds)
+        try:
+            yield self.sink
+        finally:
+            self.sink.stop()
+            self.sink = Sink(usual.port)
 
     def cli(self, *arguments, stdin=""):
         subprocess.run([BINARIES / "postern", "--config", self.config, *arguments], input=stdin, text=True, check=True,

@@ -5,12 +5,15 @@ import json
 import os
 import pathlib
 import select
+import smtplib
+import ssl
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 
 import processes
-from servers import BINARIES, PASSWORD, REALM, USER, Failed
+from servers import BINARIES, OTHER_USER, PASSWORD, USER, Failed
 
 SETTLE = 0.3  # seconds after the last message, so that what a server does afterwards is counted too
 
@@ -37,6 +40,7 @@ class Workload:
     messages: int = 0
     size: int = 4096
     per_session: int = 0
+    recipients: int = 1
     dkim: bool = False
     targets: tuple = field(default=())
 
@@ -53,14 +57,20 @@ WORKLOADS = [
              targets=(Target("pss_kb", 20, of_postfix=False),)),
     Workload("slow", "the first workload beside 200 clients that send an octet a second", "slow", 200, 100,
              targets=(Target("rate_share", 0.9, of_postfix=False, at_least=True),)),
+    Workload("pace", "4 KB messages: accepted and delivered at once, as a share of accepted alone", "pace", 20, 100,
+             targets=(Target("cpu_share", 2, of_postfix=False),)),
+    Workload("newsletter", "another account's mail beside a newsletter of 100,000 recipients to the same next hop", "newsletter",
+             10, 500, recipients=20, targets=(Target("worst_queue_ms", 1000, of_postfix=False),)),
+    Workload("deep", "1,000,000 queued recipients in 50,000 domains: the next due one, memory", "deep", 0, 100_000,
+             targets=(Target("next_p99_us", 1000, of_postfix=False), Target("rss_mb", 300, of_postfix=False))),
     Workload("syncs", "synced commits in the first workload (counted by strace)", "syncs", 20, 100,
              targets=(Target("syncs", 0.3, of_postfix=False), Target("syncs_alone", 1, of_postfix=False, at_least=True))),
 ]
 
 
-def load_command(server, mode, **options):
-    command = [BINARIES / "postern_load", f"127.0.0.1:{server.port}", "--mode", mode, "--user", USER, "--password", PASSWORD,
-               "--from", f"alice@{REALM}", "--to", "bob@example.net"]
+def load_command(server, mode, user=USER, **options):
+    command = [BINARIES / "postern_load", f"127.0.0.1:{server.port}", "--mode", mode, "--user", user, "--password", PASSWORD,
+               "--from", user, "--to", "bob@example.net"]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     return command
@@ -167,9 +177,63 @@ def syncs(server, workload):
     return {"syncs": count_syncs(server, workload.connections, workload.messages), "syncs_alone": count_syncs(server, 1, 50)}
 
 
-RUNS = {"send": send, "login": login, "idle": idle, "slow": slow, "syncs": syncs}
-ONLY_POSTERN = {"slow", "syncs"}
-ONCE = {"idle", "syncs"}
+def pace(server, workload):
+    """CPU for messages that wait in the queue for the time their sender chose (RFC 4865), and for messages that leave at once."""
+    count = workload.connections * workload.messages
+    before = processes.cpu_seconds(server.roots())
+    load(server, "send", connections=workload.connections, messages=workload.messages, size=workload.size,
+         mail_parameters="HOLDFOR=86400")
+    time.sleep(SETTLE)
+    alone = (processes.cpu_seconds(server.roots()) - before) * 1000 / count
+    server.cli("queue", "rm", "--all")
+    both = send(server, workload)["cpu_ms"]
+    return {"accept_ms": alone, "cpu_ms": both, "cpu_share": both / alone}
+
+
+def send_watched(server, most_seconds):
+    """A mail every 50 ms over one connection while there is a backlog; the moment of each 250, by recipient."""
+    accepted = {}
+    end = time.monotonic() + most_seconds
+    with smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+        client.starttls(context=ssl._create_unverified_context())
+        client.login(OTHER_USER, PASSWORD)
+        while time.monotonic() < end and server.sink.count() < server.sink.expected:
+            recipient = f"watched{len(accepted)}@example.net"
+            client.sendmail(OTHER_USER, [recipient], f"From: {OTHER_USER}\r\nSubject: your password\r\n\r\nreset it\r\n")
+            accepted[recipient] = time.monotonic_ns()
+            time.sleep(0.05)
+    return accepted
+
+
+def newsletter(server, workload):
+    """Queue time, from the 250 to the next hop, of one account's mail while another's backlog leaves through the same site."""
+    count = workload.connections * workload.messages
+    with server.slow_sink(milliseconds=40) as slow:
+        load(server, "send", connections=workload.connections, messages=workload.messages, recipients=workload.recipients, size=1024)
+        slow.expected = count
+        backlog = count - slow.count()
+        accepted = send_watched(server, most_seconds=60)
+        slow.expected = 0
+        slow.wait_for(count + len(accepted))
+        arrived = slow.watched()
+    waits = sorted((arrived[recipient] - when) / 1e6 for recipient, when in accepted.items())
+    if not waits:
+        raise Failed("the newsletter was gone before anything else was sent")
+    return {"backlog": backlog, "watched": len(waits), "p50_queue_ms": waits[len(waits) // 2], "worst_queue_ms": waits[-1]}
+
+
+def deep(server, workload):
+    """In a directory of its own, without a server: what the queue itself takes."""
+    with tempfile.TemporaryDirectory(prefix="deep-", dir=server.directory) as directory:
+        recipients = workload.messages * 10
+        subprocess.run([BINARIES / "postern_deep", "fill", directory, "--recipients", str(recipients)], check=True, timeout=400)
+        asked = subprocess.run([BINARIES / "postern_deep", "next", directory], check=True, capture_output=True, text=True, timeout=100)
+    return json.loads(asked.stdout)
+
+
+RUNS = {"send": send, "login": login, "idle": idle, "slow": slow, "syncs": syncs, "pace": pace, "newsletter": newsletter, "deep": deep}
+ONLY_POSTERN = {"slow", "syncs", "pace", "newsletter", "deep"}
+ONCE = {"idle", "syncs", "newsletter", "deep"}
 
 
 def run(server, workload):

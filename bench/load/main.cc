@@ -61,6 +61,8 @@ int main(int argc, char** argv) {
   app.add_option("--password", options.password, "its password")->required();
   app.add_option("--from", options.sender, "MAIL FROM and From");
   app.add_option("--to", options.recipient, "RCPT TO and To");
+  app.add_option("--mail-parameters", options.mail_parameters, "behind MAIL FROM, such as HOLDFOR=3600");
+  app.add_option("--recipients", options.recipients, "of each message")->check(CLI::Range(1, 1000));
   app.add_option("--connections", options.connections, "at once");
   app.add_option("--messages", options.messages, "by each connection (login: sessions)");
   app.add_option("--per-session", options.per_session,

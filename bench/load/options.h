@@ -17,6 +17,8 @@ struct LoadOptions {
   std::string password;
   std::string sender = "alice@example.org";
   std::string recipient = "bob@example.net";
+  std::string mail_parameters;   ///< after MAIL FROM:<...>, such as "HOLDFOR=3600"
+  std::size_t recipients = 1;    ///< of each message; the first is `recipient`, the others differ in a number
   std::size_t connections = 20;  ///< at once
   std::size_t messages = 100;    ///< by each connection; for login: sessions one after the other
   std::size_t per_session = 0;   ///< messages before a connection is made anew; 0: all on one

@@ -43,28 +43,32 @@ net::Task<Result<>> Session::open() {
   co_return Result<>{};
 }
 
-std::string Session::envelope_command(int step) const {
-  switch (step) {
-    case 0:
-      return fmt::format("MAIL FROM:<{}>\r\n", options_.sender);
-    case 1:
-      return fmt::format("RCPT TO:<{}>\r\n", options_.recipient);
-    default:
-      return "DATA\r\n";
+std::string Session::envelope_command(std::size_t step) const {
+  if (step == 0) {
+    const std::string& parameters = options_.mail_parameters;
+    return fmt::format("MAIL FROM:<{}>{}{}\r\n", options_.sender, parameters.empty() ? "" : " ", parameters);
   }
+  if (step == 1) return fmt::format("RCPT TO:<{}>\r\n", options_.recipient);
+  if (step <= options_.recipients) return fmt::format("RCPT TO:<r{}.{}>\r\n", step, options_.recipient);
+  return "DATA\r\n";
 }
 
 net::Task<Result<>> Session::begin_data() {
-  constexpr int kCodes[] = {250, 250, 354};
+  const std::size_t last = options_.recipients + 1;
   if (options_.pipelining) {
-    const std::string group = envelope_command(0) + envelope_command(1) + envelope_command(2);
+    std::string group;
+    for (std::size_t step = 0; step <= last; ++step) group += envelope_command(step);
     POSTERN_CO_CHECK(co_await write(group));
-    for (const int code : kCodes) POSTERN_CO_CHECK(co_await expect(code));
+    for (std::size_t step = 0; step <= last; ++step) {
+      const int code = step == last ? 354 : 250;
+      POSTERN_CO_CHECK(co_await expect(code));
+    }
     co_return Result<>{};
   }
-  for (int step = 0; step < 3; ++step) {
+  for (std::size_t step = 0; step <= last; ++step) {
     const std::string line = envelope_command(step);
-    POSTERN_CO_CHECK(co_await command(line, kCodes[step]));
+    const int code = step == last ? 354 : 250;
+    POSTERN_CO_CHECK(co_await command(line, code));
   }
   co_return Result<>{};
 }

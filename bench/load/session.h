@@ -41,7 +41,7 @@ class Session {
   [[nodiscard]] static SteadyTime deadline() {
     return std::chrono::steady_clock::now() + std::chrono::minutes{5};
   }
-  [[nodiscard]] std::string envelope_command(int step) const;
+  [[nodiscard]] std::string envelope_command(std::size_t step) const;
 
   net::Loop& loop_;
   const LoadOptions& options_;

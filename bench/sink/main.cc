@@ -2,13 +2,19 @@
 //
 // Beside SMTP it knows XWAIT <n>: the reply comes when n messages have arrived since the start, and tells when the n-th
 // did ("250 <count> <nanoseconds of CLOCK_MONOTONIC>"). So the end of a run is known to the microsecond without polling.
+// XWHEN tells when mail for each recipient called watched... arrived: "250-<address> <nanoseconds>" and "250 end".
+// With a second argument each message takes so many milliseconds after its end.
 #include "net/event.h"
 #include "net/listener.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace postern::bench {
 namespace {
@@ -23,12 +29,15 @@ SteadyTime deadline() { return std::chrono::steady_clock::now() + std::chrono::m
 
 /// What has arrived, on all connections.
 struct Arrivals {
-  explicit Arrivals(net::Loop& loop) : changed(loop) {}
-  void add() {
+  Arrivals(net::Loop& loop, std::chrono::milliseconds takes) : each(takes), changed(loop) {}
+  void add(const std::string& recipient) {
     ++count;
     last = std::chrono::steady_clock::now();
+    if (recipient.starts_with("watched")) watched.emplace_back(recipient, last);
     if (count >= awaited) changed.notify();
   }
+  const std::chrono::milliseconds each;
+  std::vector<std::pair<std::string, SteadyTime>> watched;
   std::size_t count = 0;
   std::size_t awaited = SIZE_MAX;
   SteadyTime last{};
@@ -49,6 +58,17 @@ class Sink {
         stream_.queue("354 go on\r\n");
         const bool whole = co_await take_content();
         if (!whole) co_return;
+        if (arrivals_.each.count() > 0)
+          co_await stream_.loop().sleep_until(std::chrono::steady_clock::now() + arrivals_.each);
+        stream_.queue("250 2.0.0 taken\r\n");
+      } else if (verb == "RCPT") {
+        const std::size_t open = line->find('<');
+        recipient_ = open == std::string_view::npos ? "" : line->substr(open + 1, line->find('>') - open - 1);
+        stream_.queue("250 2.1.5 ok\r\n");
+      } else if (verb == "XWHE") {
+        for (const auto& [address, when] : arrivals_.watched)
+          stream_.queue(fmt::format("250-{} {}\r\n", address, when.time_since_epoch().count()));
+        stream_.queue("250 end\r\n");
       } else if (verb == "XWAI") {
         const std::string wanted(line->substr(std::min<std::size_t>(line->size(), 6)));
         co_await wait_for(wanted);
@@ -79,8 +99,7 @@ class Sink {
       }
       if (used != std::string_view::npos) {
         stream_.consume(used);
-        arrivals_.add();
-        stream_.queue("250 2.0.0 taken\r\n");
+        arrivals_.add(recipient_);
         co_return true;
       }
       tail += got->substr(got->size() - std::min(got->size(), kEnd.size() - 1));
@@ -103,6 +122,7 @@ class Sink {
 
   net::Stream stream_;
   Arrivals& arrivals_;
+  std::string recipient_;  // the last one
 };
 
 net::Task<> serve(net::Stream stream, Arrivals& arrivals) {
@@ -115,13 +135,13 @@ net::Task<> serve(net::Stream stream, Arrivals& arrivals) {
 
 int main(int argc, char** argv) {
   using namespace postern;
-  const auto endpoint = net::Endpoint::parse(argc == 2 ? argv[1] : "");
-  if (!endpoint) {
-    std::cerr << "usage: postern_sink ADDRESS:PORT\n";
+  const auto endpoint = net::Endpoint::parse(argc >= 2 ? argv[1] : "");
+  if (!endpoint || argc > 3) {
+    std::cerr << "usage: postern_sink ADDRESS:PORT [MILLISECONDS]\n";
     return 2;
   }
   net::Loop loop;
-  bench::Arrivals arrivals(loop);
+  bench::Arrivals arrivals(loop, std::chrono::milliseconds{argc == 3 ? std::atoi(argv[2]) : 0});
   const auto listener = net::Listener::open(loop, *endpoint);
   if (!listener) {
     std::cerr << listener.error().detail << '\n';
