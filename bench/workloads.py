@@ -178,14 +178,15 @@ def syncs(server, workload):
 
 
 def pace(server, workload):
-    """CPU for messages that wait in the queue for the time their sender chose (RFC 4865), and for messages that leave at once."""
+    """CPU for messages of a frozen account, which are accepted and stay in the queue, and for messages that leave at once."""
     count = workload.connections * workload.messages
+    server.cli("queue", "freeze", USER)
     before = processes.cpu_seconds(server.roots())
-    load(server, "send", connections=workload.connections, messages=workload.messages, size=workload.size,
-         mail_parameters="HOLDFOR=86400")
+    load(server, "send", connections=workload.connections, messages=workload.messages, size=workload.size)
     time.sleep(SETTLE)
     alone = (processes.cpu_seconds(server.roots()) - before) * 1000 / count
     server.cli("queue", "rm", "--all")
+    server.cli("queue", "thaw", USER)
     both = send(server, workload)["cpu_ms"]
     return {"accept_ms": alone, "cpu_ms": both, "cpu_share": both / alone}
 
