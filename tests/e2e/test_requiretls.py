@@ -1,4 +1,4 @@
-"""REQUIRETLS (RFC 8689): only to hosts that DNSSEC vouches for, that prove their name and keep it; else back to the sender."""
+"""REQUIRETLS (RFC 8689): only to hosts that DNSSEC or MTA-STS vouches for, that prove their name and keep it; else back to the sender."""
 
 import email
 import email.policy
@@ -8,10 +8,13 @@ import ssl
 import pytest
 from conftest import ADDRESS, PASSWORD, eventually, start_postern
 from signed_zone import MISSING, SignedDns, Zone, free_port
+from test_mta_sts import Policies, policy
 from tls_hop import Authority, TlsHop, private_address
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 KEEPS = "250-REQUIRETLS\r\n"
+# Domains without DNSSEC, and the policy of each.
+STS = {"vouched": policy("enforce", "good.plain.test"), "by-star": policy("enforce", "*.plain.test"), "on-trial": policy("testing", "good.plain.test")}
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +27,10 @@ def world(tmp_path_factory):
             "stranger": TlsHop((private_address(), port), other, KEEPS), "clear": TlsHop((private_address(), port), None)}
     at = {name: hop.server_address[0] for name, hop in hops.items()}
     key = authority.spki_sha256("other")
+    web_at = private_address()
+    web = Policies(web_at, authority.issue("web", *(f"mta-sts.{name}.plain.test" for name in STS)))
+    web.by_domain.update({f"{name}.plain.test": (200, "text/plain", text) for name, text in STS.items()})
+    announced = [line for name in STS for line in (f"{name} MX 10 good", f'_mta-sts.{name} TXT "v=STSv1; id=1;"', f"mta-sts.{name} A {web_at}")]
     dns = SignedDns(directory / "dns", [
         Zone("secure.test", [
             "pkix MX 10 good", f"good A {at['keeps']}",
@@ -35,7 +42,7 @@ def world(tmp_path_factory):
             # The first host is of no use, the second is.
             "second MX 10 clear-host", "second MX 20 good",
         ]),
-        Zone("plain.test", ["unsigned MX 10 good", f"good A {at['keeps']}", f"implicit A {at['keeps']}"], state="unsigned"),
+        Zone("plain.test", ["unsigned MX 10 good", f"good A {at['keeps']}", f"implicit A {at['keeps']}", *announced], state="unsigned"),
     ])
     settings = dns.settings + f'[delivery]\nmode = "direct"\nport = {port}\n[tls_policies]\nca_file = "{authority.ca}"\n'
     settings += f'[[route]]\nto = ["example.org"]\naction = "smarthost"\nsmarthost = "home"\n'
@@ -46,6 +53,7 @@ def world(tmp_path_factory):
     yield server, hops
     server.stop()
     dns.stop()
+    web.stop()
     for hop in hops.values():
         hop.shutdown()
 
@@ -57,7 +65,8 @@ def send(server, recipient, options=("REQUIRETLS",)):
 
 
 @pytest.mark.parametrize("domain, hop", [("pkix.secure.test", "keeps"), ("dane.secure.test", "stranger"),
-                                         ("second.secure.test", "keeps"), ("implicit.plain.test", "keeps")])
+                                         ("second.secure.test", "keeps"), ("implicit.plain.test", "keeps"),
+                                         ("vouched.plain.test", "keeps"), ("by-star.plain.test", "keeps")])
 def test_goes_where_it_is_kept(world, domain, hop):
     server, hops = world
     send(server, f"r@{domain}")
@@ -66,7 +75,7 @@ def test_goes_where_it_is_kept(world, domain, hop):
 
 
 @pytest.mark.parametrize("domain, status", [("stranger.secure.test", "5.7.10"), ("clear.secure.test", "5.7.10"),
-                                            ("unsigned.plain.test", "5.7.10"), ("forgets.secure.test", "5.7.30")])
+                                            ("unsigned.plain.test", "5.7.10"), ("on-trial.plain.test", "5.7.10"), ("forgets.secure.test", "5.7.30")])
 def test_comes_back_where_it_is_not(world, domain, status):
     server, hops = world
     send(server, f"r@{domain}")
