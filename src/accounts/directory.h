@@ -38,8 +38,8 @@ class Directory {
   // ---- Logging in (directory_login.cc). Denied carries the reason for the log; clients are told none.
 
   /// Who logs in with these: Denied when name or password is wrong, or the account is suspended, Unavailable or
-  /// Exhausted when that cannot be told now. An unknown name takes as long as a wrong password. Checks that have to
-  /// be computed wait in turns between client networks.
+  /// Exhausted when that cannot be told now. A refusal takes as long whatever its reason, so that it tells no
+  /// names. Checks that have to be computed wait in turns between client networks.
   net::Task<Result<Account>> authenticate(net::Loop& loop, std::string name, std::string password,
                                           net::IpAddress client);
   /// What SCRAM needs of `name`; made up, and always the same, when there is no such account.
@@ -125,6 +125,17 @@ class Directory {
                                                 const net::IpAddress& client) const;
   /// Replaces a weaker hash by Argon2id and adds what SCRAM needs, now that the password is known. On a pool thread.
   void upgrade(const StoredAccount& stored, const std::string& password);
+  /// What became of a name and a password, and what was done to find out.
+  struct Checked {
+    Result<Account> account;
+    bool hashed = false;
+    bool asked = false;  ///< the back end
+  };
+  net::Task<Checked> check_password(net::Loop& loop, std::string name, std::string password,
+                                    net::IpAddress client);
+  /// Takes the rest of the time that a refusal takes, whatever its reason. Error: Exhausted.
+  net::Task<Result<>> even_out(net::Loop& loop, Checked checked, std::string name, std::string password,
+                               net::IpAddress client);
   net::Task<Result<Account>> check_hash(net::Loop& loop, StoredAccount stored, bool exists,
                                         std::string password, std::string lane);
   net::Task<Result<Account>> ask_backend(net::Loop& loop, std::string name, std::string password,

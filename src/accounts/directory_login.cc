@@ -3,7 +3,10 @@
 #include "accounts/password.h"
 #include "base/log.h"
 
+#include <sodium.h>
+
 #include <algorithm>
+#include <array>
 
 namespace postern::accounts {
 namespace {
@@ -25,6 +28,14 @@ Result<std::string> prepared_hash(const std::string& password) {
   return hash_password(prepared);
 }
 
+/// A name, or a password, that nobody has.
+std::string random_name() {
+  std::array<unsigned char, 12> octets{};
+  randombytes_buf(octets.data(), octets.size());
+  std::array<char, 2 * octets.size() + 1> hex{};
+  return sodium_bin2hex(hex.data(), hex.size(), octets.data(), octets.size());
+}
+
 /// Logins wait in turns between these.
 std::string lane_of(const net::IpAddress& client) { return client.network(32, 64).text(); }
 
@@ -32,26 +43,59 @@ std::string lane_of(const net::IpAddress& client) { return client.network(32, 64
 
 net::Task<Result<Account>> Directory::authenticate(net::Loop& loop, std::string name, std::string password,
                                                    net::IpAddress client) {
-  POSTERN_CO_TRY(const auto snapshot, current());
   name = normal_login(name);
-  const StoredAccount* found = snapshot->account(name);
+  Checked checked = co_await check_password(loop, name, password, client);
+  if (!checked.account && checked.account.error().code == Errc::Denied) {
+    const Result<> evened =
+        co_await even_out(loop, checked, std::move(name), std::move(password), std::move(client));
+    if (!evened) co_return evened.error();
+  }
+  co_return checked.account;
+}
+
+net::Task<Directory::Checked> Directory::check_password(net::Loop& loop, std::string name,
+                                                        std::string password, net::IpAddress client) {
+  const auto now = current();
+  if (!now) co_return Checked{now.error()};
+  const Snapshot& snapshot = **now;
+  const StoredAccount* found = snapshot.account(name);
   if (looks_like_app_password(password)) {
-    const StoredAppPassword* used = snapshot->app_password_by_digest(secret_.app_password_digest(password));
+    const StoredAppPassword* used = snapshot.app_password_by_digest(secret_.app_password_digest(password));
     if (used != nullptr && found != nullptr && used->account == found->account.id)
-      co_return as_app_password(*snapshot, *used, client);
+      co_return Checked{as_app_password(snapshot, *used, client)};
   }
   const bool exists = found != nullptr;
   const bool ask_elsewhere = backend_ != nullptr && (!exists || found->hash == kAskBackend);
   StoredAccount stored;
   if (exists) stored = *found;
-  if (exists && cache_.contains(stored.account.id, stored.hash, password)) co_return as_account(stored);
+  if (exists && cache_.contains(stored.account.id, stored.hash, password))
+    co_return Checked{as_account(stored)};
   if (ask_elsewhere) {
+    if (!normal_address(name)) co_return Checked{fail(Errc::Denied, "not an address")};
     Result<Account> account = co_await ask_backend(loop, std::move(name), std::move(password), client);
-    co_return account;
+    co_return Checked{std::move(account), false, true};
   }
   Result<Account> account =
       co_await check_hash(loop, std::move(stored), exists, std::move(password), lane_of(client));
-  co_return account;
+  co_return Checked{std::move(account), true, false};
+}
+
+// A name that is known here, one that a back end knows and one that nobody knows differ in what is asked about them. So
+// each refusal pays for all of it: the back end, if there is one, hears of a name that it cannot know, and a hash is
+// computed in the client's own lane.
+net::Task<Result<>> Directory::even_out(net::Loop& loop, Checked checked, std::string name,
+                                        std::string password, net::IpAddress client) {
+  if (backend_ != nullptr && !checked.asked) {
+    const std::size_t at = name.rfind('@');
+    const std::string domain = at == std::string::npos ? "@invalid" : name.substr(at);
+    const Result<> refused = co_await backend_->check(loop, random_name() + domain, random_name(), client);
+    (void)refused;  // only the time counts
+  }
+  if (checked.hashed) co_return Result<>{};
+  auto job = [password] { return password_matches(password, nobodys_hash()); };
+  const Result<bool> done = co_await hashing_.run(loop, std::move(job), lane_of(client));
+  if (!done) co_return done.error();  // as for a name whose hash had to be computed
+  co_return Result<>{};
 }
 
 net::Task<Result<Account>> Directory::check_hash(net::Loop& loop, StoredAccount stored, bool exists,
@@ -61,6 +105,8 @@ net::Task<Result<Account>> Directory::check_hash(net::Loop& loop, StoredAccount 
     // Many connections of one account often begin together: those that waited here learn from the first.
     if (exists && cache_.contains(stored.account.id, hash, password)) return true;
     const bool right = matches_in_some_form(password, hash) && exists;
+    // An imported hash may be of a quicker kind than the one that stands for nobody.
+    if (!right && is_outdated(hash)) (void)password_matches(password, nobodys_hash());
     if (right) {
       cache_.remember(stored.account.id, hash, password);
       upgrade(stored, password);
@@ -101,7 +147,6 @@ void Directory::upgrade(const StoredAccount& stored, const std::string& password
 
 net::Task<Result<Account>> Directory::ask_backend(net::Loop& loop, std::string name, std::string password,
                                                   net::IpAddress client) {
-  if (!normal_address(name)) co_return fail(Errc::Denied, "not an address");
   const Result<> right = co_await backend_->check(loop, name, password, client);
   if (!right) co_return right.error();
   POSTERN_CO_TRY(auto snapshot, current());

@@ -163,8 +163,15 @@ Result<> LdapBackend::bind_as(const std::string& name, const std::string& passwo
   if (options_.bind_dn.empty()) {
     const Result<> searcher = bind_to(connection.get(), options_.search_dn, search_password_);
     if (!searcher) return fail(Errc::Unavailable, "ldap: the search account: " + searcher.error().detail);
-    POSTERN_TRY(
-        dn, find_dn(connection.get(), options_, filled(options_.search_filter, name, ldap_filter_escape)));
+    const Result<std::string> found =
+        find_dn(connection.get(), options_, filled(options_.search_filter, name, ldap_filter_escape));
+    if (!found) {
+      // A name that is not there costs a bind as well: else the time would tell which names there are.
+      if (found.error().code == Errc::Denied)
+        (void)bind_to(connection.get(), "cn=postern found nobody," + options_.search_base, password);
+      return found.error();
+    }
+    dn = *found;
   } else {
     dn = filled(options_.bind_dn, name, ldap_dn_escape);
   }

@@ -153,5 +153,52 @@ TEST_F(LoginTest, ABackEndIsAskedForThoseWithoutAPasswordHere) {
   EXPECT_EQ(login("carol@example.org", "elsewhere").error().detail, "account suspended");
 }
 
+/// A back end that knows one name, and remembers what it was asked.
+class OneName final : public PasswordBackend {
+ public:
+  explicit OneName(std::vector<std::pair<std::string, std::string>>& asked) : asked_(asked) {}
+  net::Task<Result<>> check(net::Loop& /*loop*/, std::string name, std::string password,
+                            net::IpAddress /*client*/) override {
+    asked_.emplace_back(name, password);
+    if (name == "carol@example.org" && password == "theirs") co_return Result<>{};
+    co_return fail(Errc::Denied, "wrong password or unknown account");
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>>& asked_;
+};
+
+// RFC 4954 §9, CWE-204, CWE-208: whoever is refused has waited for the back end and for a hash.
+TEST_F(LoginTest, ARefusalAsksTheBackEndOnceWhoeverItIsAbout) {
+  std::vector<std::pair<std::string, std::string>> asked;
+  directory_->set_backend(std::make_unique<OneName>(asked));
+  ASSERT_TRUE(directory_->add_domain({"example.org", "s1", test_key()}));
+  ASSERT_TRUE(directory_->add_account_with_password("gone@example.org", "right", AccountClass::Person));
+  ASSERT_TRUE(directory_->set_suspended("gone@example.org", true));
+  ASSERT_TRUE(login("carol@example.org", "theirs"));
+  asked.clear();
+  for (const auto& [name, password] : {
+           std::pair{"alice@example.org", "wrong"},  // has a password here
+           {"gone@example.org", "right"},
+           {"gone@example.org", "right"},    // as it was a moment ago
+           {"carol@example.org", "wrong"},   // is known there
+           {"nobody@example.org", "wrong"},  // is known nowhere
+           {"root", "wrong"},                // is no address
+       }) {
+    EXPECT_EQ(login(name, password).error().code, Errc::Denied) << name;
+    ASSERT_EQ(asked.size(), 1U) << name;
+    const bool ours =
+        std::string_view(name).starts_with("alice") || std::string_view(name).starts_with("gone");
+    if (ours) {
+      EXPECT_TRUE(asked[0].first.ends_with("@example.org")) << asked[0].first;
+      EXPECT_NE(asked[0].first, name) << "what is ours to know is nobody else's to hear";
+      EXPECT_NE(asked[0].second, password);
+    }
+    asked.clear();
+  }
+  EXPECT_TRUE(login("alice@example.org", "right"));
+  EXPECT_TRUE(asked.empty()) << "who has a password here needs nobody else";
+}
+
 }  // namespace
 }  // namespace postern::accounts
