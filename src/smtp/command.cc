@@ -86,13 +86,31 @@ bool take_prefix(std::string_view& rest, std::string_view prefix) {
   return true;
 }
 
+// Reverse-path = Path / "<>" ; a domain always (RFC 6409 §4.2)
+Result<Mailbox> take_reverse_path(std::string_view& rest) {
+  POSTERN_TRY(Mailbox path, take_path(rest));
+  if (!path.local.empty() && path.domain.empty()) return syntax("no domain in the reverse-path");
+  return path;
+}
+
+// Forward-path = Path / "<Postmaster>" ; RFC 5321 §4.1.1.3
+Result<Mailbox> take_forward_path(std::string_view& rest) {
+  POSTERN_TRY(Mailbox path, take_path(rest));
+  if (path.local.empty()) return syntax("empty forward-path");
+  return path;
+}
+
+/// Whether it is the address that breaks the grammar in these arguments of MAIL or RCPT.
+bool has_bad_path(Verb verb, std::string_view rest) {
+  if (verb == Verb::Mail) return take_prefix(rest, "FROM:") && !take_reverse_path(rest);
+  return verb == Verb::Rcpt && take_prefix(rest, "TO:") && !take_forward_path(rest);
+}
+
 // "MAIL FROM:" Reverse-path [SP Mail-parameters]
 Result<Command> parse_mail(std::string_view rest) {
   if (!take_prefix(rest, "FROM:")) return syntax("MAIL FROM:<address>");
   MailFrom mail;
-  POSTERN_TRY(mail.reverse_path, take_path(rest));
-  if (!mail.reverse_path.local.empty() && mail.reverse_path.domain.empty())
-    return syntax("no domain in the reverse-path");
+  POSTERN_TRY(mail.reverse_path, take_reverse_path(rest));
   if (!rest.empty() && !is_space(rest.front())) return syntax("no space behind the path");
   POSTERN_TRY(const ParamList list, parse_params(rest));
   POSTERN_TRY(mail.params, parse_mail_params(list));
@@ -103,8 +121,7 @@ Result<Command> parse_mail(std::string_view rest) {
 Result<Command> parse_rcpt(std::string_view rest) {
   if (!take_prefix(rest, "TO:")) return syntax("RCPT TO:<address>");
   RcptTo rcpt;
-  POSTERN_TRY(rcpt.forward_path, take_path(rest));
-  if (rcpt.forward_path.local.empty()) return syntax("empty forward-path");
+  POSTERN_TRY(rcpt.forward_path, take_forward_path(rest));
   if (!rest.empty() && !is_space(rest.front())) return syntax("no space behind the path");
   POSTERN_TRY(const ParamList list, parse_params(rest));
   POSTERN_TRY(rcpt.params, parse_rcpt_params(list));
@@ -225,6 +242,7 @@ ParsedCommand parse_command(std::string_view line) {
     return parsed;
   }
   parsed.command = parse_arguments(parsed.verb, rest);
+  if (!parsed.command) parsed.bad_path = has_bad_path(parsed.verb, rest);
   return parsed;
 }
 

@@ -75,6 +75,8 @@ struct ParsedCommand {
   /// Errors. Malformed: syntax of the arguments (501). NotFound: unknown parameter (555).
   /// Denied: the verb itself is unknown (500).
   Result<Command> command = Error{Errc::Denied, "unknown command"};
+  /// MAIL, RCPT: Malformed because of the address, and not of what follows it.
+  bool bad_path = false;
 };
 
 /// `line` without CRLF (RFC 5321 §4.1.1). Trailing white space is tolerated; a bare CR, LF or NUL is

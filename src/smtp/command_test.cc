@@ -66,6 +66,23 @@ TEST(Rfc5321Section411, VerbsAndArguments) {
   }
 }
 
+TEST(Rfc3463Section32, BadAddressesAreToldFromBadParameters) {
+  for (const auto& [line, bad] : {
+           std::pair{"MAIL FROM:<a b@c.example>", true},
+           {"MAIL FROM:<postmaster>", true},
+           {"MAIL FROM:a@b.example", true},
+           {"RCPT TO:<>", true},
+           {"RCPT TO:<a@-b.example>", true},
+           {"MAIL FROM:<a@b.example> SIZE=x", false},
+           {"MAIL FROM:<a@b.example>SIZE=1", false},
+           {"MAIL TO:<a@b.example>", false},
+           {"RCPT TO:<a@b.example> NOTIFY=x", false},
+           {"EHLO <>", false},
+           {"RCPT TO:<a@b.example>", false},
+       })
+    EXPECT_EQ(parse_command(line).bad_path, bad) << line;
+}
+
 TEST(Rfc3461Section4, ParametersAreKeptAsReceived) {
   const ParsedCommand mail = parse_command("MAIL FROM:<a@b.c> RET=FULL ENVID=QQ+20314 AUTH=<>");
   const MailParams& params = std::get<MailFrom>(*mail.command).params;

@@ -20,6 +20,7 @@ std::size_t DataReader::feed(std::string_view wire, std::string& out) {
   std::size_t used = 0;
   if (auto* dots = std::get_if<smtp::DotDecoder>(&coding_)) {
     used = dots->feed(wire, out);
+    nul_after_data_ = nul_after_data_ || out.find('\0', before) != std::string::npos;
   } else {
     const std::string_view mine = std::get<smtp::ChunkReader>(coding_).take(wire);
     used = mine.size();
@@ -49,6 +50,7 @@ std::optional<smtp::Reply> DataReader::refusal(bool complete) const {
   if (lines_ == Lines::Text && bare_line_end(complete)) return replies::bare_line_end();
   if (size_ > max_message_) return replies::too_big(max_message_);  // RFC 1870 §6.3
   if (lines_ == Lines::Text && longest_line() > kMaxTextLine) return replies::line_too_long_in_data();
+  if (lines_ == Lines::Text && saw_nul()) return replies::nul_in_data();
   return std::nullopt;
 }
 

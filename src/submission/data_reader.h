@@ -41,11 +41,13 @@ class DataReader {
       : max_message_(max_message), lines_(lines), coding_(coding) {}
   [[nodiscard]] bool bare_line_end(bool complete) const;
   [[nodiscard]] std::size_t longest_line() const;
+  [[nodiscard]] bool saw_nul() const { return nul_after_data_ || chunk_lines_.saw_nul(); }
 
   std::uint64_t max_message_;
   Lines lines_;
   Coding coding_;
   smtp::LineCheck chunk_lines_;
+  bool nul_after_data_ = false;
   std::uint64_t size_ = 0;
 };
 

@@ -17,6 +17,7 @@ namespace postern::submission {
 struct Options {
   Bytes max_message{std::uint64_t{50} << 20U};
   std::uint32_t max_recipients = 1000;
+  std::uint32_t max_messages_per_connection = 0;
   std::uint32_t max_connections = 10'000;
   std::uint32_t max_connections_per_network = 100;
   std::uint32_t max_errors = 20;
@@ -43,6 +44,9 @@ struct Options {
               "Largest message; announced as SIZE (RFC 1870)."),
         field("max_recipients", &Options::max_recipients, 100, 100'000, Reload::Live,
               "Recipients of one message; RFC 5321 §4.5.3.1.8 forbids fewer than 100."),
+        field("max_messages_per_connection", &Options::max_messages_per_connection, 0, 999'999, Reload::Live,
+              "MAIL commands that one connection may give, announced as MAILMAX (RFC 9422); 0: as many as it "
+              "likes."),
         field("max_connections", &Options::max_connections, 1, 1'000'000, Reload::Live,
               "Client connections in all."),
         field("max_connections_per_network", &Options::max_connections_per_network, 1, 1'000'000,

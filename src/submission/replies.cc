@@ -57,6 +57,7 @@ Reply ehlo(const Offer& offer) {
     reply.lines.emplace_back(keyword);
   reply.lines.push_back("SIZE " + std::to_string(offer.max_message));
   reply.lines.push_back("LIMITS RCPTMAX=" + std::to_string(offer.max_recipients));  // RFC 9422
+  if (offer.max_messages > 0) reply.lines.back() += " MAILMAX=" + std::to_string(offer.max_messages);
   if (offer.max_hold.count() > 0) {
     const std::string until = smtp::to_string(smtp::Hold{offer.now + offer.max_hold});
     reply.lines.push_back("FUTURERELEASE " + std::to_string(offer.max_hold.count()) + " " +
@@ -156,6 +157,10 @@ Reply bare_line_end() {
 Reply line_too_long_in_data() {
   return make(554, {5, 6, 0}, "Message refused: a line has more than 998 octets (RFC 5322 2.1.1)");
 }
+Reply nul_in_data() {
+  return make(554, {5, 6, 0},
+              "Message refused: it holds a NUL, which only BODY=BINARYMIME may (RFC 2045 2.8)");
+}
 Reply not_your_sender(std::string_view account, std::string_view address) {
   return make(550, {5, 7, 1}, shown(account) + " may not send as " + shown(address));
 }
@@ -167,7 +172,8 @@ Reply over_limit(const guard::Verdict& verdict) {
   const std::string text = "Sending limit: " + shown(verdict.reason);
   return verdict.permanent ? make(550, {5, 7, 1}, text) : make(450, {4, 7, 1}, text);
 }
-Reply not_fully_qualified() { return make(554, {5, 1, 2}, "Domain is not fully qualified"); }
+Reply sender_not_fully_qualified() { return make(554, {5, 1, 8}, "Domain is not fully qualified"); }
+Reply recipient_not_fully_qualified() { return make(554, {5, 1, 2}, "Domain is not fully qualified"); }
 Reply sender_needs_smtputf8() { return make(550, {5, 6, 7}, "A non-ASCII sender needs SMTPUTF8 at MAIL"); }
 Reply recipient_needs_smtputf8() {
   return make(553, {5, 6, 7}, "A non-ASCII recipient needs SMTPUTF8 at MAIL");
@@ -189,11 +195,20 @@ Reply bad_sequence(std::string_view hint) {
   return make(503, {5, 5, 1}, "Bad sequence of commands: " + std::string(hint));
 }
 Reply syntax_error(std::string_view detail) { return make(501, {5, 5, 4}, "Syntax error: " + shown(detail)); }
+Reply bad_sender_address(std::string_view detail) {
+  return make(501, {5, 1, 7}, "Bad sender address: " + shown(detail));
+}
+Reply bad_recipient_address(std::string_view detail) {
+  return make(501, {5, 1, 3}, "Bad recipient address: " + shown(detail));
+}
 Reply unknown_parameter() { return make(555, {5, 5, 4}, "Unsupported parameter"); }
 Reply unknown_command() { return make(500, {5, 5, 2}, "Unrecognized command"); }
 Reply not_offered() { return make(502, {5, 5, 1}, "Command not implemented"); }
 Reply command_too_long() { return make(500, {5, 5, 2}, "Line too long"); }
 Reply too_many_errors() { return make(421, {4, 7, 0}, "Too many errors"); }
+Reply too_many_messages() {
+  return make(421, {4, 7, 0}, "Too many messages on this connection; send the rest on another");
+}
 Reply too_many_failed_logins() { return make(421, {4, 7, 0}, "Too many failed logins on this connection"); }
 Reply timed_out() { return make(421, {4, 4, 2}, "Timeout"); }
 Reply shutting_down() { return make(421, {4, 3, 2}, "Service is shutting down"); }

@@ -30,6 +30,7 @@ struct Offer {
   std::string_view mechanisms;    ///< of AUTH, parted by spaces; empty: AUTH is not offered
   std::uint64_t max_message = 0;  ///< octets
   std::uint32_t max_recipients = 0;
+  std::uint32_t max_messages = 0;    ///< 0: as many as they like
   std::chrono::seconds max_hold{0};  ///< 0: FUTURERELEASE is not offered
   TimePoint now;
 };
@@ -101,14 +102,18 @@ struct Offer {
 [[nodiscard]] Reply bare_line_end();
 /// The end of the data.
 [[nodiscard]] Reply line_too_long_in_data();
+/// The end of the data: NUL is neither 7bit nor 8bit data (RFC 2045 §2.7, §2.8).
+[[nodiscard]] Reply nul_in_data();
 /// MAIL with an address that is not the account's.
 [[nodiscard]] Reply not_your_sender(std::string_view account, std::string_view address);
 /// MAIL of an account that was changed since its login:
 [[nodiscard]] Reply not_in_good_standing(accounts::Standing standing);
 /// MAIL, RCPT or the end of the data: a limit of [limits]; the text names it, the use, and when it frees.
 [[nodiscard]] Reply over_limit(const guard::Verdict& verdict);
-/// MAIL or RCPT with a domain of one label (RFC 6409 §4.2).
-[[nodiscard]] Reply not_fully_qualified();
+/// MAIL with a domain of one label (RFC 6409 §4.2).
+[[nodiscard]] Reply sender_not_fully_qualified();
+/// RCPT with a domain of one label.
+[[nodiscard]] Reply recipient_not_fully_qualified();
 /// MAIL with a non-ASCII address without SMTPUTF8 (RFC 6531 §3.5).
 [[nodiscard]] Reply sender_needs_smtputf8();
 /// RCPT with a non-ASCII address in a transaction without SMTPUTF8.
@@ -127,6 +132,10 @@ struct Offer {
 [[nodiscard]] Reply bad_sequence(std::string_view hint);
 /// Arguments that break the grammar; the text says which.
 [[nodiscard]] Reply syntax_error(std::string_view detail);
+/// MAIL with an address that breaks the grammar; the text says how.
+[[nodiscard]] Reply bad_sender_address(std::string_view detail);
+/// RCPT with an address that breaks the grammar.
+[[nodiscard]] Reply bad_recipient_address(std::string_view detail);
 /// MAIL or RCPT with a parameter that EHLO does not offer (RFC 5321 §4.1.1.11).
 [[nodiscard]] Reply unknown_parameter();
 /// A verb that does not exist.
@@ -137,6 +146,8 @@ struct Offer {
 [[nodiscard]] Reply command_too_long();
 /// The budget of errors of one connection is used up; it is closed.
 [[nodiscard]] Reply too_many_errors();
+/// MAIL beyond submission.max_messages_per_connection (RFC 9422 §4.1); the connection is closed.
+[[nodiscard]] Reply too_many_messages();
 /// AUTH failed too often on one connection; it is closed.
 [[nodiscard]] Reply too_many_failed_logins();
 /// The client said nothing for submission.command_timeout; the connection is closed.

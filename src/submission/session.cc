@@ -19,7 +19,12 @@ bool is_stranger(std::string_view line) {
   return false;
 }
 
-smtp::Reply not_understood(const Error& error) {
+smtp::Reply not_understood(const smtp::ParsedCommand& parsed) {
+  const Error& error = parsed.command.error();
+  if (parsed.bad_path) {
+    return parsed.verb == smtp::Verb::Mail ? replies::bad_sender_address(error.detail)
+                                           : replies::bad_recipient_address(error.detail);
+  }
   switch (error.code) {
     case Errc::Denied:
       return replies::unknown_command();
@@ -99,13 +104,17 @@ Step Session::on_line(std::string_view line) {
   const smtp::ParsedCommand parsed = smtp::parse_command(line);
   if (auth_failures_ >= options_.max_auth_failures && parsed.verb != smtp::Verb::Quit && !account_)
     return {replies::too_many_failed_logins(), Next::Close};
+  // RFC 9422 §4.1: all MAIL commands count, whether they succeed or not.
+  const std::uint32_t most = options_.max_messages_per_connection;
+  if (parsed.verb == smtp::Verb::Mail && ++mails_ > most && most > 0)
+    return {replies::too_many_messages(), Next::Close};
   if (auto refused = check_rules(parsed.verb)) {
     const bool chunk = parsed.verb == smtp::Verb::Bdat && parsed.command.has_value();
     return chunk ? refuse_chunk(std::get<smtp::Bdat>(*parsed.command), *std::move(refused))
                  : after(*std::move(refused));
   }
   if (parsed.command) return dispatch(*parsed.command);
-  smtp::Reply refusal = not_understood(parsed.command.error());
+  smtp::Reply refusal = not_understood(parsed);
   return parsed.verb == smtp::Verb::Rcpt ? recipient_refused(std::move(refusal)) : after(std::move(refusal));
 }
 
@@ -141,6 +150,7 @@ Step Session::on(const smtp::Ehlo& ehlo) {
                          .mechanisms = mechanisms,
                          .max_message = options_.max_message.count,
                          .max_recipients = options_.max_recipients,
+                         .max_messages = options_.max_messages_per_connection,
                          .max_hold = options_.max_hold,
                          .now = clock_.now()})};
 }
@@ -257,8 +267,8 @@ Step Session::on(const smtp::MailFrom& mail) {
   const smtp::Mailbox& path = mail.reverse_path;
   const bool null = path.local.empty();
   if (path.has_non_ascii() && !mail.params.smtputf8)
-    return {replies::sender_needs_smtputf8()};                                    // RFC 6531 §3.5
-  if (!null && !path.fully_qualified()) return {replies::not_fully_qualified()};  // RFC 6409 §4.2
+    return {replies::sender_needs_smtputf8()};                                           // RFC 6531 §3.5
+  if (!null && !path.fully_qualified()) return {replies::sender_not_fully_qualified()};  // RFC 6409 §4.2
   if (const accounts::Standing standing = policy_.standing(*account_); standing != accounts::Standing::Good)
     return {replies::not_in_good_standing(standing)};
   // RFC 6409 §3.2: the null reverse-path is never by itself a reason to refuse.
@@ -290,7 +300,7 @@ Step Session::on(const smtp::RcptTo& rcpt) {
     path = *postmaster;
   }
   if (path.has_non_ascii() && !envelope_.params.smtputf8) return {replies::recipient_needs_smtputf8()};
-  if (!path.fully_qualified()) return {replies::not_fully_qualified()};
+  if (!path.fully_qualified()) return {replies::recipient_not_fully_qualified()};
   if (envelope_.recipients.size() >= options_.max_recipients) return {replies::too_many_recipients()};
   smtp::Recipient recipient{path.text(), smtp::to_lower(path.domain), rcpt.params.notify, rcpt.params.orcpt};
   const guard::Verdict verdict = policy_.check_recipient(*account_, recipient, tally_);

@@ -155,6 +155,7 @@ class Session {
   std::optional<accounts::Account> login_ends_well_;
   std::optional<smtp::Reply> login_ends_badly_;
   std::uint32_t bad_recipients_ = 0;  // of this transaction
+  std::uint64_t mails_ = 0;           // MAIL commands of this connection
   std::uint32_t errors_ = 0;
   std::uint32_t auth_failures_ = 0;
 };

@@ -95,14 +95,14 @@ TEST_F(SessionTest, AddressesAndParameters) {
   log_in();
   const std::pair<const char*, const char*> cases[] = {
       {"MAIL FROM:<bob@example.org>", "550 5.7.1"},
-      {"MAIL FROM:<a b@x>", "501 5.5.4"},
+      {"MAIL FROM:<a b@x>", "501 5.1.7"},
       {"MAIL FROM:<alice@example.org> FOO=1", "555 5.5.4"},
       {"MAIL FROM:<alice@example.org> SIZE=99999999999", "552 5.3.4"},
-      {"MAIL FROM:<alice@localhost>", "554 5.1.2"},
+      {"MAIL FROM:<alice@localhost>", "554 5.1.8"},
       {"MAIL FROM:<\xc3\xa9@example.org>", "550 5.6.7"},
       {"MAIL FROM:<alice@example.org> SIZE=10 BODY=8BITMIME", "250 2.1.0"},
-      {"RCPT TO:<@>", "501 5.5.4"},
-      {"RCPT TO:<a@ex_ample.com>", "501 5.5.4"},
+      {"RCPT TO:<@>", "501 5.1.3"},
+      {"RCPT TO:<a@ex_ample.com>", "501 5.1.3"},
       {"RCPT TO:<bob@sales>", "554 5.1.2"},
       {"RCPT TO:<\xc3\xa9@example.org>", "553 5.6.7"},
       {"RCPT TO:<PostMaster>", "250 2.1.5"},
@@ -240,6 +240,33 @@ TEST_F(SessionTest, Rfc5802Section3TheServersProofIsAnsweredBeforeTheLoginCounts
   EXPECT_EQ(say("AUTH SCRAM-SHA-256 biwsbj1hbGljZSxyPWFiYw=="), "334");
   EXPECT_EQ(session_.on_response("*").reply.code, 501);
   EXPECT_EQ(say("AUTH CRAM-MD5"), "504 5.5.4");
+}
+
+TEST_F(SessionTest, Rfc9422Section41MailmaxCountsAllMailCommands) {
+  options_.max_messages_per_connection = 4;
+  session_.tls_started();
+  say("EHLO client.example");
+  EXPECT_NE(last_.reply.wire().find("LIMITS RCPTMAX=1000 MAILMAX=4\r\n"), std::string::npos);
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "530 5.7.0");
+  EXPECT_EQ(say("AUTH PLAIN AGFsaWNlAHNlY3JldA=="), "0");
+  (void)session_.logged_in({AccountId{1}, "alice@example.org", accounts::AccountClass::Person, false, 0});
+  EXPECT_EQ(say("MAIL FROM:<bob@example.org>"), "550 5.7.1");
+  EXPECT_EQ(say("MAIL FROM:<"), "501 5.1.7");
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "250 2.1.0") << "the fourth";
+  EXPECT_EQ(say("RCPT TO:<bob@example.net>"), "250 2.1.5");
+  EXPECT_EQ(say("RSET"), "250 2.0.0");
+  EXPECT_EQ(say("MAIL FROM:<alice@example.org>"), "421 4.7.0");
+  EXPECT_EQ(last_.next, Next::Close);
+}
+
+TEST_F(SessionTest, Rfc9422WithoutALimitNoneIsAnnounced) {
+  log_in();
+  say("EHLO client.example");
+  EXPECT_NE(last_.reply.wire().find("LIMITS RCPTMAX=1000\r\n"), std::string::npos);
+  for (int i = 0; i < 1500; ++i) {
+    ASSERT_EQ(say("MAIL FROM:<alice@example.org>"), "250 2.1.0");
+    ASSERT_EQ(say("RSET"), "250 2.0.0");
+  }
 }
 
 }  // namespace

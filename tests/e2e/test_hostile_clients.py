@@ -1,7 +1,7 @@
 """Clients that are slow, vanish, flood or lie: the server says so, forgets them, and serves the others.
 
 Sources: slow senders (Slowloris, 2009), resets at every stage, connection floods and BDAT lies as in the hostile-client lists of
-other servers' test suites; log injection (CWE-117)."""
+other servers' test suites; huge headers (CWE-770); log injection (CWE-117)."""
 
 import json
 import socket
@@ -179,6 +179,62 @@ def test_large_chunks_come_through_whole(server):
         return None
 
     assert ".99999\\r\\n" in eventually(arrived, "the message in the sandbox")
+
+
+@pytest.mark.parametrize("field", [b"X-Many: a\r\n", b" folded\r\n", b"To: a@example.net,\r\n", b"Received: x\r\n"])
+def test_a_huge_header_is_refused_and_costs_no_memory(server, field):
+    """CWE-770: 32 MiB of header, as many fields, as one folded field, or as one list: 552 at the end, and nothing of it is kept."""
+    def resident():
+        status = open(f"/proc/{server.process.pid}/status").read()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) << 10
+
+    before = resident()
+    talk = Talk(server, "authed")
+    begin_data(talk)
+    talk.ask(b"DATA\r\n", "354")
+    talk.socket.sendall(b"From: " + ADDRESS.encode() + b"\r\nX-First: 1\r\n" + field * ((32 << 20) // len(field)))
+    talk.ask(b"\r\nbody\r\n.\r\n", "552")
+    talk.ask(b"NOOP\r\n", "250")
+    talk.socket.close()
+    assert resident() - before < 16 << 20
+    works(server)
+
+
+def test_addresses_go_out_as_they_stand_behind_a_dropped_route(server):
+    """RFC 5321 §3.6.1, §2.4: %, ! and quoted @ are the next host's business, and a source route leads nowhere."""
+    talk = Talk(server, "authed")
+    talk.ask(b"MAIL FROM:<" + ADDRESS.encode() + b">\r\n", "250")
+    literal = ["bob%inner.example@example.net", "inner.example!bob@example.net", '"bob@inner.example"@example.net', "Bob+Tag@EXAMPLE.net"]
+    for path in (*literal, "@inner.example,@evil.example:carol@example.net"):
+        talk.ask(b"RCPT TO:<" + path.encode() + b">\r\n", "250")
+    talk.ask(b"DATA\r\n", "354")
+    talk.ask(b"From: " + ADDRESS.encode() + b"\r\nSubject: literal\r\n\r\nhi\r\n.\r\n", "250")
+    talk.ask(b"QUIT\r\n", "221")
+
+    def recipients():
+        return [to for entry in server.cli_json("sandbox", "ls") for to in entry["recipients"]]
+
+    eventually(lambda: set(literal) | {"carol@example.net"} <= set(recipients()), "the mail in the sandbox")
+    assert not [to for to in recipients() if to.endswith(("@inner.example", "@evil.example"))]
+
+
+def test_limits_are_what_they_are_announced_as(tmp_path):
+    """RFC 9422 §4: MAILMAX counts MAIL commands, good and bad; the one beyond it is 421. RCPTMAX: recipients_too_many.smtp."""
+    server = start_postern(tmp_path, COMMON + "max_messages_per_connection = 3\n")
+    try:
+        talk = Talk(server, "authed")
+        assert "250-LIMITS RCPTMAX=1000 MAILMAX=3" in talk.ask(b"EHLO client.example\r\n", "250")
+        talk.ask(b"MAIL FROM:<>\r\nRSET\r\n", "250")
+        talk.replies("250")
+        talk.ask(b"MAIL FROM:<eve@evil.example>\r\n", "550")
+        begin_data(talk)
+        talk.ask(b"DATA\r\n", "354")
+        talk.ask(b"From: " + ADDRESS.encode() + b"\r\n\r\nhi\r\n.\r\n", "250")
+        talk.ask(b"MAIL FROM:<" + ADDRESS.encode() + b">\r\n", "421")
+        talk.closed()
+        works(server)
+    finally:
+        assert server.stop() == 0
 
 
 def test_garbage_ends_nobody_else(server):
