@@ -70,7 +70,7 @@ class RuleReader {
     }
     if (name == "-s") return need(source(next()), negated);
     if (name == "-d") return (void)next(), need(Match::Some);
-    if (name == "-i") return need(next() == "lo" ? Match::No : Match::Some, negated);
+    if (name == "-i") return need(comes_in_by(packet_, next(), '+'), negated);
     if (name == "--dport" || name == "--dports" || name == "--ports")
       return need(yes_if(any_port(next(), packet_.port)), negated);
     if (name == "--ctstate" || name == "--state") return need(yes_if(has_item(next(), "NEW")), negated);

@@ -30,7 +30,7 @@ class Walk {
       if (depth == 0) top_ = &rule;
       if (rule.match == Match::No || rule.action == Action::Continue) continue;
       if (rule.match != Match::Yes || rule.action == Action::Unknown) {
-        note(rule);
+        note(chain, rule, depth);
         continue;
       }
       if (rule.action == Action::Return) return false;
@@ -52,10 +52,25 @@ class Walk {
     return false;
   }
 
-  void note(const FilterRule& rule) {
+  void note(const FilterChain& chain, const FilterRule& rule, int depth) {
     if (rule.action == Action::Accept || rule.action == Action::Return) return;  // nothing is lost there
+    if (rule.match == Match::Some && (rule.action == Action::Jump || rule.action == Action::Goto))
+      return note_branch(chain, rule, depth);
     const bool known = rule.match == Match::Some && rule.action != Action::Unknown;
     (known ? out_.in_part : out_.unknown).push_back(rule.text);
+  }
+
+  /// Some of the packets go through another chain: is any of them lost there?
+  void note_branch(const FilterChain& chain, const FilterRule& rule, int depth) {
+    const FilterChain* const target = find(chain, rule.target);
+    if (target == nullptr || depth == kDeepest) return out_.unknown.push_back(rule.text);
+    Walk branch(rules_, *out_.base);
+    const bool decided = branch.walk(*target, depth + 1);
+    const bool by_policy = !decided && rule.action == Action::Goto && depth == 0 && out_.base->drops;
+    if (by_policy || (decided && branch.out_.kind == ChainDecision::Kind::Denied) ||
+        !branch.out_.in_part.empty())
+      out_.in_part.push_back(rule.text);
+    out_.unknown.insert(out_.unknown.end(), branch.out_.unknown.begin(), branch.out_.unknown.end());
   }
 
   [[nodiscard]] const FilterChain* find(const FilterChain& from, const std::string& name) const {
@@ -106,6 +121,14 @@ Match both(Match a, Match b) {
   if (a == Match::Unknown || b == Match::Unknown) return Match::Unknown;
   if (a == Match::Some || b == Match::Some) return Match::Some;
   return Match::Yes;
+}
+
+Match comes_in_by(const Packet& packet, std::string_view name, char wildcard) {
+  if (name == "lo") return Match::No;
+  if (packet.interface.empty()) return Match::Some;
+  const bool any_rest = name.ends_with(wildcard);
+  if (any_rest) name.remove_suffix(1);
+  return (any_rest ? packet.interface.starts_with(name) : packet.interface == name) ? Match::Yes : Match::No;
 }
 
 std::vector<ChainDecision> decide(const RuleSet& rules, bool v6) {

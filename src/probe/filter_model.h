@@ -27,6 +27,7 @@ struct Packet {
   std::uint16_t port = 0;
   bool v6 = false;
   std::optional<Network> from;  ///< nothing: from anywhere
+  std::string interface;        ///< where it comes in; empty: not known
 };
 
 enum class Match {
@@ -37,6 +38,8 @@ enum class Match {
 };
 /// All conditions of a rule together.
 [[nodiscard]] Match both(Match a, Match b);
+/// Whether a packet comes in by an interface of that name; `wildcard` at its end stands for any rest ("eth*", "eth+").
+[[nodiscard]] Match comes_in_by(const Packet& packet, std::string_view name, char wildcard);
 
 enum class Action { Continue, Accept, Drop, Reject, Jump, Goto, Return, Unknown };
 

@@ -217,7 +217,7 @@ class Reader {
     if (what == "ct state") return yes_if(value == "new");
     if (what == "ct status")
       return Match::No;  // dnat, snat, confirmed, ...: not of a first packet to ourselves
-    if (what == "meta iifname" || what == "meta iif") return value == "lo" ? Match::No : Match::Some;
+    if (what == "meta iifname" || what == "meta iif") return comes_in_by(packet_, value, '*');
     if (what == "meta pkttype") return yes_if(value == "host" || value == "unicast");
     if (what == "fib type") return yes_if(value == "local");
     if (what == "fib oif") return Match::No;  // reverse path filter: only forged addresses

@@ -215,6 +215,90 @@ TEST(PlanOpen, NftablesAddsWhereThePolicyDropsAndKeepsItInAFileOfItsOwn) {
   EXPECT_EQ(without_lines(plan->edits[0].after, "postern firewall 587 from 192.0.2.0/24"), "");
 }
 
+// The rule that rejects is in nftables.conf: ours stands before it there too, behind the block list.
+TEST(PlanOpen, NftablesKeepsTheOrderOfTheSavedRules) {
+  const std::string list =
+      R"({"match":{"op":"==","left":{"payload":{"protocol":"ip","field":"saddr"}},"right":"198.51.100.7"}},{"drop":null})";
+  FirewallFacts facts;
+  facts.nft_json =
+      nft(nft_chain("accept") + nft_rule(4, list) + nft_rule(5, kSsh) + nft_rule(6, R"({"drop":null})"));
+  facts.nft_listing =
+      "table inet filter { # handle 1\n\tchain input { # handle 1\n\t\tdrop # handle 6\n\t}\n}\n";
+  facts.nft_config_path = "/etc/nftables.conf";
+  facts.nft_config = "table inet filter {\n chain input {\n  ip saddr 198.51.100.7 drop\n  drop\n }\n}\n";
+  facts.not_enabled = {"nftables.service"};
+  const auto plan = plan_open(facts, {.port = 587});
+  ASSERT_TRUE(plan) << plan.error().detail;
+  ASSERT_EQ(plan->edits.size(), 1U);
+  EXPECT_EQ(plan->edits[0].after,
+            "table inet filter {\n chain input {\n  ip saddr 198.51.100.7 drop\n"
+            "  tcp dport 587 accept comment \"postern firewall 587\"\n  drop\n }\n}\n");
+  EXPECT_EQ(without_lines(plan->edits[0].after, "postern firewall 587"), facts.nft_config);
+  EXPECT_NE(plan->notes.back().find("systemctl enable nftables.service"), std::string::npos);
+  // Where it is not found, nothing is put before the block list.
+  facts.nft_config = "table inet filter {\n include \"rules\"\n}\n";
+  const auto unsure = plan_open(facts, {.port = 587});
+  ASSERT_TRUE(unsure) << unsure.error().detail;
+  EXPECT_TRUE(unsure->edits.empty());
+  EXPECT_TRUE(unsure->notes.back().starts_with("NOT permanent")) << unsure->notes.back();
+}
+
+TEST(PlanOpen, IptablesIsNotKeptBeforeABlockListThatItCannotPlace) {
+  FirewallFacts facts =
+      with_iptables("-P INPUT ACCEPT\n-A INPUT -s 198.51.100.7/32 -j DROP\n-A INPUT -j DROP\n");
+  facts.iptables_saved_path[0] = "/etc/iptables/rules.v4";
+  facts.iptables_saved[0] =
+      "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -s 198.51.100.7/32 -j DROP\n-A INPUT -j REJECT\nCOMMIT\n";
+  const auto plan = plan_open(facts, {.port = 587});
+  ASSERT_TRUE(plan) << plan.error().detail;
+  EXPECT_TRUE(plan->edits.empty() || plan->edits[0].after == plan->edits[0].before);
+}
+
+// firewalld sends each interface to the chains of its zone.
+TEST(Decide, OnlyTheZoneOfTheInterfaceCounts) {
+  const std::string listing =
+      "-P INPUT ACCEPT\n-A INPUT -i eth1 -g dmz\n-A INPUT -i eth+ -g public\n-A INPUT -g public\n-A dmz -p "
+      "tcp --dport 587 -j ACCEPT\n"
+      "-A dmz -j REJECT\n-A public -j REJECT\n";
+  const auto kind_at = [&](const std::string& interface) {
+    const Packet packet{.port = 587, .interface = interface};
+    const RuleSet rules = read_iptables(listing, packet, FilterTool::Iptables);
+    return decide(rules, false).at(0).kind;
+  };
+  EXPECT_EQ(kind_at("eth1"), Kind::Allowed);
+  EXPECT_EQ(kind_at("eth0"), Kind::Denied);
+  EXPECT_EQ(kind_at("ens3"), Kind::Denied);
+}
+
+// A detour for some senders that ends well for them takes nothing away.
+TEST(Decide, ABranchForSomeIsNamedOnlyWhenItDrops) {
+  for (const auto& [end, parts] : {std::pair{"ACCEPT", 0U}, {"RETURN", 0U}, {"DROP", 1U}}) {
+    const std::string listing =
+        "-P INPUT ACCEPT\n-A INPUT -s 10.0.0.0/8 -j branch\n-A branch -j " + std::string(end) + '\n';
+    const RuleSet rules = read_iptables(listing, {.port = 587}, FilterTool::Iptables);
+    EXPECT_EQ(decide(rules, false).at(0).in_part.size(), parts) << end;
+  }
+}
+
+TEST(PlanOpen, FirewalldLeavesWhatWasPermanentBefore) {
+  FirewallFacts facts = with_iptables("-P INPUT DROP\n");
+  facts.firewalld_running = true;
+  facts.firewalld_zone = "public";
+  facts.firewalld_zones = "dmz\npublic\n";
+  facts.firewalld_active = "dmz\n  interfaces: eth1\npublic (default)\n  interfaces: eth0\n";
+  facts.firewalld_permanent = "ssh\nsmtps\n";
+  const auto plan = plan_open(facts, {.port = 465});
+  ASSERT_TRUE(plan) << plan.error().detail;
+  EXPECT_EQ(texts(plan->commands),
+            (std::vector<std::string>{"firewall-cmd --zone=public --add-service=smtps"}));
+  EXPECT_EQ(texts(plan->undo),
+            (std::vector<std::string>{"firewall-cmd --zone=public --remove-service=smtps"}));
+  EXPECT_NE(plan->notes.back().find("zone dmz is left as it is (interfaces: eth1)"), std::string::npos);
+  EXPECT_EQ(plan_open(facts, {.port = 587})->commands.size(), 2U);
+  facts.firewalld_zone = "pubic";
+  EXPECT_FALSE(plan_open(facts, {.port = 465}));
+}
+
 TEST(PlanOpen, WhatIsOpenStaysAsItIs) {
   const auto plan = plan_open(with_iptables("-P INPUT DROP\n-A INPUT -p tcp -m tcp --dport 587 -j ACCEPT\n"),
                               {.port = 587});

@@ -17,11 +17,19 @@ enum class Backend { Auto, None, Ufw, Firewalld, Nftables, Iptables };
 struct FirewallFacts {
   bool root = false;
   bool ufw_active = false;
-  std::string ufw_rules;  ///< `ufw show added`
+  bool ufw_has_v6 = true;   ///< IPV6 in /etc/default/ufw; without it ufw shuts IPv6 and has no rules for it
+  std::string ufw_rules;    ///< `ufw show added`
   bool firewalld_running = false;
-  std::string firewalld_zone;       ///< of the interface with the default route, or else the default zone
-  std::string nft_json;             ///< empty: no nft
-  std::string iptables[2];          ///< `iptables -S`: nft variant, v4 and v6
+  std::string
+      interface;  ///< with the default route; with --zone the zone's first; known where firewalld runs
+  std::string firewalld_zone;    ///< --zone, or that of the interface, or else the default zone
+  std::string firewalld_zones;   ///< names of all
+  std::string firewalld_active;  ///< `firewall-cmd --get-active-zones`
+  std::string
+      firewalld_permanent;  ///< services, ports and rich rules that the zone has permanently, one line each
+  std::string nft_json;     ///< empty: no nft
+  std::string nft_listing;  ///< `nft -a list ruleset`
+  std::string iptables[2];  ///< `iptables -S`: nft variant, v4 and v6
   std::string iptables_legacy[2];   ///< legacy variant; empty: not there or not used
   std::string iptables_program[2];  ///< programs that print the above: "iptables", "ip6tables"
   std::string iptables_legacy_program[2];
@@ -30,14 +38,19 @@ struct FirewallFacts {
   std::string nft_kept;                ///< /etc/nftables.d/postern.nft, if it exists
   std::string iptables_saved_path[2];  ///< /etc/iptables/rules.v4 and .v6, or empty
   std::string iptables_saved[2];
+  std::vector<std::string>
+      not_enabled;  ///< services that would load saved rules at the start, and are not enabled
   std::vector<std::string> problems;  ///< what could not be read
 };
 
-/// Asks every tool there is. Changes nothing.
-[[nodiscard]] FirewallFacts look();
+/// Asks every tool there is. Changes nothing. `zone` is for firewalld; empty: that of the interface with the default route.
+[[nodiscard]] FirewallFacts look(const std::string& zone = {});
 
 /// All filters that see `packet`. Error: Malformed, with the tool.
 [[nodiscard]] Result<RuleSet> rules_for(const FirewallFacts& facts, const Packet& packet);
+
+/// Why a port stays shut for IPv6 whatever we do; "" where it need not.
+[[nodiscard]] std::string no_v6_because(const FirewallFacts& facts);
 
 /// Who is in charge: decides how a rule is added and made permanent.
 /// Errors: Denied (two managers at once).
@@ -64,8 +77,8 @@ struct FileEdit {
   std::string path;
   std::string before;
   std::string after;
-  std::string line;  ///< the line that is added, for the eyes
-  Command check;     ///< must succeed with the new file, or the old one is put back
+  std::vector<std::string> lines;  ///< what is added, for the eyes
+  Command check;                   ///< must succeed with the new file, or the old one is put back
 };
 
 struct Plan {

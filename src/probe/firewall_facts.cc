@@ -32,22 +32,42 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 /// "default via 192.0.2.1 dev eth0 proto dhcp": eth0.
 std::string default_interface() {
-  std::istringstream words(ask({"ip", "-o", "route", "show", "default"}));
-  for (std::string word; words >> word;) {
-    if (word == "dev" && words >> word) return word;
+  for (const char* family : {"-4", "-6"}) {
+    std::istringstream words(ask({"ip", family, "-o", "route", "show", "default"}));
+    for (std::string word; words >> word;) {
+      if (word == "dev" && words >> word) return word;
+    }
   }
   return {};
 }
 
-void ask_firewalld(FirewallFacts& facts) {
+std::string lines_of(const std::string& words) {
+  std::istringstream in(words);
+  std::string out;
+  for (std::string word; in >> word;) out += word + '\n';
+  return out;
+}
+
+void ask_firewalld(FirewallFacts& facts, const std::string& wanted_zone) {
   if (!has_program("firewall-cmd")) return;
   facts.firewalld_running = first_line(ask({"firewall-cmd", "--state"})) == "running";
   if (!facts.firewalld_running) return;
-  if (const std::string interface = default_interface(); !interface.empty()) {
-    facts.firewalld_zone = first_line(ask({"firewall-cmd", "--get-zone-of-interface=" + interface}));
+  facts.firewalld_zones = lines_of(ask({"firewall-cmd", "--get-zones"}, &facts.problems));
+  facts.firewalld_active = ask({"firewall-cmd", "--get-active-zones"}, &facts.problems);
+  facts.firewalld_zone = wanted_zone;
+  if (!wanted_zone.empty()) {
+    const std::string interfaces =
+        lines_of(ask({"firewall-cmd", "--zone=" + wanted_zone, "--list-interfaces"}));
+    facts.interface = first_line(interfaces);
+  } else if (facts.interface = default_interface(); !facts.interface.empty()) {
+    facts.firewalld_zone = first_line(ask({"firewall-cmd", "--get-zone-of-interface=" + facts.interface}));
   }
   if (facts.firewalld_zone.empty())
     facts.firewalld_zone = first_line(ask({"firewall-cmd", "--get-default-zone"}, &facts.problems));
+  const std::string zone = "--zone=" + facts.firewalld_zone;
+  for (const char* list : {"--list-services", "--list-ports"})
+    facts.firewalld_permanent += lines_of(ask({"firewall-cmd", "--permanent", zone, list}));
+  facts.firewalld_permanent += ask({"firewall-cmd", "--permanent", zone, "--list-rich-rules"});
 }
 
 void ask_iptables(FirewallFacts& facts) {
@@ -93,19 +113,36 @@ void read_files(FirewallFacts& facts) {
   }
 }
 
+/// Services that systemd starts and that load saved rules; which of them it will not start.
+void ask_systemd(FirewallFacts& facts) {
+  if (!exists("/run/systemd/system")) return;  // something else starts services here
+  for (const char* service : {"nftables", "netfilter-persistent", "iptables", "ip6tables"}) {
+    const std::string unit = std::string(service) + ".service";
+    const auto wanted_by = [&unit](const char* target) {
+      return exists(std::string("/etc/systemd/system/") + target + ".target.wants/" + unit);
+    };
+    if (!wanted_by("sysinit") && !wanted_by("multi-user") && !wanted_by("basic"))
+      facts.not_enabled.push_back(unit);
+  }
+}
+
 }  // namespace
 
-FirewallFacts look() {
+FirewallFacts look(const std::string& zone) {
   FirewallFacts facts;
   facts.root = ::geteuid() == 0;
   if (has_program("ufw")) {
     facts.ufw_active = first_line(ask({"ufw", "status"})) == "Status: active";
-    if (facts.ufw_active) facts.ufw_rules = ask({"ufw", "show", "added"});
+    facts.ufw_rules = ask({"ufw", "show", "added"});
+    const std::string defaults = '\n' + file_text("/etc/default/ufw");
+    facts.ufw_has_v6 = defaults.find("\nIPV6=no") == std::string::npos && defaults.find("\nIPV6=\"no\"") == std::string::npos;
   }
-  ask_firewalld(facts);
+  ask_firewalld(facts, zone);
   facts.nft_json = ask({"nft", "-j", "list", "ruleset"}, &facts.problems);
+  if (!facts.nft_json.empty()) facts.nft_listing = ask({"nft", "-a", "list", "ruleset"});
   ask_iptables(facts);
   read_files(facts);
+  ask_systemd(facts);
   return facts;
 }
 

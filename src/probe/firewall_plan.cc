@@ -1,10 +1,12 @@
 #include "probe/filter_iptables.h"
 #include "probe/filter_nft.h"
 #include "probe/firewall.h"
+#include "probe/saved_nft.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace postern::probe {
 namespace {
@@ -21,6 +23,10 @@ std::string firewalld_service(std::uint16_t port) {
 
 void append(RuleSet& all, RuleSet more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+  return ('\n' + text + '\n').find('\n' + line + '\n') != std::string::npos;
 }
 
 std::vector<bool> families(const OpenRequest& request) {
@@ -56,8 +62,14 @@ class OpenPlan {
     POSTERN_CHECK(fits_wanted_backend());
     rules_.resize(families(request_).size());
     std::size_t i = 0;
+    const std::string without_v6 = no_v6_because(facts_);
     for (const bool v6 : families(request_)) {
-      POSTERN_TRY(rules_[i], rules_for(facts_, {request_.port, v6, request_.from}));
+      if (v6 && !without_v6.empty()) {
+        if (request_.from) return refuse(without_v6);
+        plan_.notes.push_back("IPv6 stays shut: " + without_v6);
+        continue;
+      }
+      POSTERN_TRY(rules_[i], rules_for(facts_, {request_.port, v6, request_.from, facts_.interface}));
       POSTERN_CHECK(find_obstacles(rules_[i], v6));
       ++i;
     }
@@ -151,21 +163,50 @@ class OpenPlan {
                                   decider(obstacle.decision)));
       }
     }
-    const std::string service = firewalld_service(request_.port);
-    std::string what = service.empty() ? fmt::format("port={}/tcp", request_.port) : "service=" + service;
-    if (request_.from) {
-      what = fmt::format("rich-rule=rule family=\"{}\" source address=\"{}\" {} accept",
-                         request_.from->ip.is_v6() ? "ipv6" : "ipv4", request_.from->text(),
-                         service.empty() ? fmt::format("port port=\"{}\" protocol=\"tcp\"", request_.port)
-                                         : "service name=\"" + service + '"');
-    }
+    if (!has_line(facts_.firewalld_zones, facts_.firewalld_zone))
+      return refuse(fmt::format("firewalld has no zone \"{}\"", facts_.firewalld_zone));
+    const auto [option, value] = firewalld_words();
     const std::string zone = "--zone=" + facts_.firewalld_zone;
-    plan_.commands = {{"firewall-cmd", zone, "--add-" + what},
-                      {"firewall-cmd", "--permanent", zone, "--add-" + what}};
-    plan_.undo = {{"firewall-cmd", zone, "--remove-" + what},
-                  {"firewall-cmd", "--permanent", zone, "--remove-" + what}};
-    plan_.notes.push_back("in zone " + facts_.firewalld_zone + ", now and permanently");
+    plan_.commands = {{"firewall-cmd", zone, "--add-" + option + '=' + value}};
+    plan_.undo = {{"firewall-cmd", zone, "--remove-" + option + '=' + value}};
+    // What somebody else made permanent stays when we close again.
+    if (has_line(facts_.firewalld_permanent, value)) {
+      plan_.notes.push_back("it is permanent in zone " + facts_.firewalld_zone +
+                            " already, and not in force");
+    } else {
+      plan_.commands.push_back({"firewall-cmd", "--permanent", zone, "--add-" + option + '=' + value});
+      plan_.undo.push_back({"firewall-cmd", "--permanent", zone, "--remove-" + option + '=' + value});
+      plan_.notes.push_back("in zone " + facts_.firewalld_zone + ", now and permanently");
+    }
+    note_other_zones();
     return std::move(plan_);
+  }
+
+  /// Option and value of firewall-cmd after --add- and --remove-.
+  [[nodiscard]] std::pair<std::string, std::string> firewalld_words() const {
+    const std::string service = firewalld_service(request_.port);
+    if (request_.from) {
+      return {"rich-rule",
+              fmt::format("rule family=\"{}\" source address=\"{}\" {} accept",
+                          request_.from->ip.is_v6() ? "ipv6" : "ipv4", request_.from->text(),
+                          service.empty() ? fmt::format("port port=\"{}\" protocol=\"tcp\"", request_.port)
+                                          : "service name=\"" + service + '"')};
+    }
+    if (!service.empty()) return {"service", service};
+    return {"port", fmt::format("{}/tcp", request_.port)};
+  }
+
+  /// Interfaces and networks of other zones do not get the rule.
+  void note_other_zones() {
+    std::istringstream lines(facts_.firewalld_active);
+    std::string zone;
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t text = line.find_first_not_of(' ');
+      if (text == 0) zone = line.substr(0, line.find(' '));
+      if (text == 0 || text == std::string::npos || zone == facts_.firewalld_zone) continue;
+      plan_.notes.push_back(
+          fmt::format("zone {} is left as it is ({}); for it: --zone {}", zone, line.substr(text), zone));
+    }
   }
 
   Result<Plan> by_rules() {
@@ -208,26 +249,62 @@ class OpenPlan {
         fmt::format("{} rule {} {} {}", by_policy ? "add" : "insert", base.family, base.table, base.name);
     if (!by_policy) now.insert(now.end(), {"handle", obstacle.decision.top_rule->handle});
     now.insert(now.end(), rule.begin(), rule.end());
-    for (const std::string& word : rule) line += ' ' + word;
+    const std::string rule_text = fmt::format("{}", fmt::join(rule, " "));
     plan_.commands.push_back(std::move(now));
-    keep_nft(obstacle, line);
+    keep_nft(obstacle, line + ' ' + rule_text, rule_text);
   }
 
-  void keep_nft(const Obstacle& obstacle, const std::string& line) {
+  void keep_nft(const Obstacle& obstacle, const std::string& line, const std::string& rule) {
     const FilterChain& base = *obstacle.decision.base;
     const bool its_table =
         facts_.nft_config.find("table " + base.family + ' ' + base.table) != std::string::npos;
+    const std::string where_made =
+        facts_.nft_config_path.empty() ? "no /etc/nftables.conf" : facts_.nft_config_path;
     if (facts_.nft_config_path.empty() || !its_table) {
-      plan_.notes.push_back(
+      return plan_.notes.push_back(
           fmt::format("NOT permanent: {} does not make the table {} {}; add this where it is made: {}",
-                      facts_.nft_config_path.empty() ? "no /etc/nftables.conf" : facts_.nft_config_path,
-                      base.family, base.table, line));
-      return;
+                      where_made, base.family, base.table, line));
     }
+    note_service("nftables.service", facts_.nft_config_path);
+    if (obstacle.decision.top_rule != nullptr && keep_before(obstacle, rule)) return;
     if (obstacle.decision.top_rule != nullptr && !obstacle.decision.in_part.empty()) {
-      plan_.notes.emplace_back(
-          "after a restart the rule stands first in its chain, before those that drop some of it");
+      // First in the chain it would stand before rules that shut some senders out.
+      return plan_.notes.push_back(
+          fmt::format("NOT permanent: the rule \"{}\" was not found in {}; add before it there: {}",
+                      obstacle.decision.top_rule->text, where_made, rule));
     }
+    include_nft(base, line);
+  }
+
+  /// Where nftables.conf has the rule that drops, ours stands before it there too.
+  bool keep_before(const Obstacle& obstacle, const std::string& rule) {
+    const FilterChain& base = *obstacle.decision.base;
+    const NftChain chain{base.family, base.table, base.name};
+    FileEdit& config = edit_of(facts_.nft_config_path, facts_.nft_config);
+    const std::optional<std::string> text =
+        with_rule_before(config.after, chain,
+                         nft_rule_text(facts_.nft_listing, chain, obstacle.decision.top_rule->handle), rule);
+    if (!text) {
+      std::erase_if(plan_.edits, [](const FileEdit& edit) { return edit.after == edit.before; });
+      return false;
+    }
+    config.after = *text;
+    config.lines.push_back(rule);
+    config.check = {"nft", "-c", "-f", facts_.nft_config_path};
+    return true;
+  }
+
+  /// What saves us nothing if nobody loads it.
+  void note_service(const std::string& service, const std::string& file) {
+    const bool missing =
+        std::find(facts_.not_enabled.begin(), facts_.not_enabled.end(), service) != facts_.not_enabled.end();
+    const std::string note =
+        fmt::format("{} is not loaded at the start: `systemctl enable {}`", file, service);
+    if (missing && std::find(plan_.notes.begin(), plan_.notes.end(), note) == plan_.notes.end())
+      plan_.notes.push_back(note);
+  }
+
+  void include_nft(const FilterChain& base, const std::string& line) {
     const Command check{"nft", "-c", "-f", facts_.nft_config_path};
     FileEdit& rules = edit_of(kNftFile, facts_.nft_kept);
     if (rules.after.empty())
@@ -237,7 +314,7 @@ class OpenPlan {
         fmt::format("add table {0} {1}\nadd chain {0} {1} {2}\n", base.family, base.table, base.name);
     if (rules.after.find(frame) == std::string::npos) rules.after += frame;
     rules.after += line + '\n';
-    rules.line = line;
+    rules.lines.push_back(line);
     const bool loads_all = facts_.nft_config.find("include \"/etc/nftables.d/*") != std::string::npos;
     if (loads_all || facts_.nft_config.find(kNftInclude) != std::string::npos) {
       rules.check = check;
@@ -246,7 +323,7 @@ class OpenPlan {
     FileEdit& config = edit_of(facts_.nft_config_path, facts_.nft_config);
     if (config.after == config.before) {
       config.after += std::string(config.after.ends_with('\n') ? "" : "\n") + kNftInclude + '\n';
-      config.line = kNftInclude;
+      config.lines.emplace_back(kNftInclude);
       config.check = check;
     }
   }
@@ -272,11 +349,13 @@ class OpenPlan {
     undo.insert(undo.end(), rule.begin(), rule.end());
     plan_.commands.push_back(std::move(now));
     plan_.undo.push_back(std::move(undo));
-    keep_iptables(family, program, rule, before);
+    keep_iptables(family, program, rule, obstacle.decision);
   }
 
   void keep_iptables(std::size_t family, const std::string& program, const Command& rule,
-                     const FilterRule* before) {
+                     const ChainDecision& decision) {
+    const FilterRule* const before = decision.top_rule;
+    const bool sender_rules = !decision.in_part.empty();
     const std::string& path = facts_.iptables_saved_path[family];
     std::string line = "-A INPUT";
     for (const std::string& word : rule)
@@ -299,11 +378,22 @@ class OpenPlan {
     if (before != nullptr) {
       const std::size_t same = edit.after.find('\n' + before->text + '\n', filter);
       const std::size_t first = edit.after.find("\n-A INPUT", filter);
-      at = same < at ? same : std::min(first, at);
+      // First of all it would stand before rules that shut some senders out.
+      if (same > at && (sender_rules || first > at)) {
+        plan_.notes.push_back(
+            fmt::format("NOT permanent: the rule \"{}\" was not found in {}; add before it there: {}",
+                        before->text, path, line));
+        return;
+      }
+      at = same < at ? same : first;
     }
     edit.after.insert(at + 1, line + '\n');
-    edit.line = line;
+    edit.lines.push_back(line);
     edit.check = {program + "-restore", "--test", path};
+    const bool debian = path.starts_with("/etc/iptables/");
+    note_service(
+        debian ? "netfilter-persistent.service" : (family == 1 ? "ip6tables.service" : "iptables.service"),
+        path);
   }
 
   FileEdit& edit_of(const std::string& path, const std::string& text) {
@@ -356,6 +446,11 @@ Result<RuleSet> rules_for(const FirewallFacts& facts, const Packet& packet) {
   // iptables lists its chains even where nobody uses it.
   std::erase_if(all, [](const FilterChain& c) { return c.is_base && c.rules.empty() && !c.drops; });
   return all;
+}
+
+std::string no_v6_because(const FirewallFacts& facts) {
+  const bool shut = facts.ufw_active && !facts.ufw_has_v6;
+  return shut ? "ufw has no rules for IPv6 here (IPV6=no in /etc/default/ufw)" : "";
 }
 
 Result<Backend> in_charge(const FirewallFacts& facts) {

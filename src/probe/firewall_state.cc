@@ -129,8 +129,11 @@ std::string without_line(const std::string& text, const std::string& line) {
   return out;
 }
 
-Result<> replace_file(const std::string& path, const std::string& text) {
+Result<> replace_file(const std::string& given, const std::string& text) {
   std::error_code error;
+  // A link stays a link: what it names is replaced.
+  const bool is_link = std::filesystem::is_symlink(given, error);
+  const std::string path = is_link ? std::filesystem::weakly_canonical(given, error).string() : given;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   struct stat old {};
   constexpr mode_t kUsual = 0644;

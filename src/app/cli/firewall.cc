@@ -1,11 +1,13 @@
 #include "app/cli/common.h"
+#include "app/cli/firewall_status.h"
 #include "probe/firewall_state.h"
-#include "probe/listening.h"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -19,7 +21,8 @@ using probe::Command;
 
 struct Arguments {
   std::vector<std::uint16_t> ports;
-  std::string from;
+  std::vector<std::string> from;
+  std::string zone;
   bool dry_run = false;
   bool yes = false;
   std::string backend = "auto";
@@ -33,20 +36,47 @@ std::string file_text(const std::string& path) {
   return text.str();
 }
 
+/// The record of what open did. Errors: Corrupt, Unavailable; with the path.
+Result<std::vector<probe::OpenedPort>> load_state(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error) return std::vector<probe::OpenedPort>();
+  std::ifstream file(path);
+  if (!file || !std::filesystem::is_regular_file(path, error))
+    return fail(Errc::Unavailable, path + ", the record of opened ports, cannot be read");
+  std::stringstream text;
+  text << file.rdbuf();
+  Result<std::vector<probe::OpenedPort>> list = probe::read_state(text.str());
+  if (list) return list;
+  return fail(Errc::Corrupt,
+              path + ": " + list.error().detail +
+                  "; move it away, and take back by hand what has the comment \"postern firewall\"");
+}
+
+/// Every port from every network.
 Result<std::vector<probe::OpenRequest>> requests_of(const Arguments& arguments) {
-  std::vector<probe::OpenRequest> out;
   probe::OpenRequest request;
-  if (!arguments.from.empty()) {
-    POSTERN_TRY(request.from, probe::Network::parse(arguments.from));
-  }
   for (const Backend backend :
        {Backend::Auto, Backend::Ufw, Backend::Firewalld, Backend::Nftables, Backend::Iptables}) {
     if (arguments.backend == probe::to_string(backend)) request.backend = backend;
   }
+  std::vector<std::optional<probe::Network>> networks;
+  for (const std::string& text : arguments.from) {
+    POSTERN_TRY(const probe::Network network, probe::Network::parse(text));
+    networks.emplace_back(network);
+  }
+  if (networks.empty()) networks.emplace_back();
+  std::vector<probe::OpenRequest> out;
   for (const std::uint16_t port :
        arguments.ports.empty() ? std::vector<std::uint16_t>{587, 465} : arguments.ports) {
     request.port = port;
-    out.push_back(request);
+    for (const auto& network : networks) {
+      request.from = network;
+      const std::string comment = probe::rule_comment(request);
+      const bool twice = std::any_of(out.begin(), out.end(), [&](const probe::OpenRequest& other) {
+        return probe::rule_comment(other) == comment;
+      });
+      if (!twice) out.push_back(request);
+    }
   }
   return out;
 }
@@ -82,6 +112,11 @@ class Report {
 Result<> need_root(const probe::FirewallFacts& facts) {
   if (facts.root) return {};
   return fail(Errc::Denied, "only root may see and change the firewall: run it with sudo");
+}
+
+Result<> zone_makes_sense(const Arguments& arguments, const probe::FirewallFacts& facts) {
+  if (arguments.zone.empty() || facts.firewalld_running) return {};
+  return fail(Errc::Denied, "--zone is for firewalld, which is not running here");
 }
 
 /// Consent by --yes or on the terminal. Error: Denied.
@@ -128,7 +163,7 @@ Result<> edit_files(const std::vector<probe::FileEdit>& edits) {
 }
 
 Result<> remember(const std::string& path, const probe::OpenedPort& opened) {
-  POSTERN_TRY(std::vector<probe::OpenedPort> list, probe::read_state(file_text(path)));
+  POSTERN_TRY(std::vector<probe::OpenedPort> list, load_state(path));
   std::erase_if(list, [&](const probe::OpenedPort& old) {
     return old.comment == opened.comment && old.backend == opened.backend;
   });
@@ -137,11 +172,13 @@ Result<> remember(const std::string& path, const probe::OpenedPort& opened) {
 }
 
 /// After the commands: do the rules now say what they should?
-Result<> verify(const probe::OpenRequest& request) {
-  const probe::FirewallFacts facts = probe::look();
+Result<> verify(const Arguments& arguments, const probe::OpenRequest& request) {
+  const probe::FirewallFacts facts = probe::look(arguments.zone);
   for (const bool v6 : {false, true}) {
     if (request.from && request.from->ip.is_v6() != v6) continue;
-    POSTERN_TRY(const probe::PortAccess access, probe::access_to(facts, {request.port, v6, request.from}));
+    if (v6 && !probe::no_v6_because(facts).empty()) continue;  // the plan has said so
+    POSTERN_TRY(const probe::PortAccess access,
+                probe::access_to(facts, {request.port, v6, request.from, facts.interface}));
     if (access.kind == probe::PortAccess::Kind::Allowed) continue;
     return fail(Errc::Internal, fmt::format("the commands ran, but port {} is still closed for {} by {}",
                                             request.port, v6 ? "IPv6" : "IPv4", access.by));
@@ -151,8 +188,9 @@ Result<> verify(const probe::OpenRequest& request) {
 
 /// One port; true when something was (or, in a dry run, would be) changed.
 Result<bool> open_port(const Arguments& arguments, const probe::OpenRequest& request, Report& out) {
-  const probe::FirewallFacts facts = probe::look();
+  const probe::FirewallFacts facts = probe::look(arguments.zone);
   POSTERN_CHECK(need_root(facts));
+  POSTERN_CHECK(zone_makes_sense(arguments, facts));
   POSTERN_TRY(const probe::Plan plan, probe::plan_open(facts, request));
   if (plan.nothing_to_do) {
     out.line(fmt::format("port {} is already open in this host's rules", request.port));
@@ -161,8 +199,9 @@ Result<bool> open_port(const Arguments& arguments, const probe::OpenRequest& req
   }
   out.line(fmt::format("port {}, with {}:", request.port, probe::to_string(plan.backend)));
   for (const Command& command : plan.commands) out.command(command);
-  for (const probe::FileEdit& edit : plan.edits)
-    out.line(fmt::format("  in {} add: {}", edit.path, edit.line));
+  for (const probe::FileEdit& edit : plan.edits) {
+    for (const std::string& line : edit.lines) out.line(fmt::format("  in {} add: {}", edit.path, line));
+  }
   for (const std::string& note : plan.notes) out.line("  note: " + note);
   if (arguments.dry_run) return true;
   POSTERN_CHECK(consent(arguments));
@@ -179,7 +218,7 @@ Result<bool> open_port(const Arguments& arguments, const probe::OpenRequest& req
   POSTERN_CHECK(run_all(plan.commands));
   if (const Result<> kept = edit_files(plan.edits); !kept)
     out.line("  NOT permanent: " + kept.error().detail);
-  POSTERN_CHECK(verify(request));
+  POSTERN_CHECK(verify(arguments, request));
   out.line(fmt::format("port {} is open in this host's rules", request.port));
   return true;
 }
@@ -189,8 +228,12 @@ Result<> open(const Context& context, const Arguments& arguments) {
   Report out(context.json);
   bool changed = false;
   for (const probe::OpenRequest& request : requests) {
-    POSTERN_TRY(const bool this_one, open_port(arguments, request, out));
-    changed |= this_one;
+    const Result<bool> this_one = open_port(arguments, request, out);
+    if (!this_one) {
+      out.finish("failed");
+      return this_one.error();
+    }
+    changed |= *this_one;
   }
   out.line(
       "These are the rules of this host only. A provider's firewall, a router (NAT) or a network on the way "
@@ -203,7 +246,10 @@ Result<> open(const Context& context, const Arguments& arguments) {
 
 /// What takes back one record: commands for what is there now, and the files.
 std::vector<Command> undo_commands(const probe::OpenedPort& opened, const probe::FirewallFacts& facts) {
-  if (opened.backend == "ufw" || opened.backend == "firewalld") return opened.undo;
+  if (opened.backend == "firewalld") return opened.undo;
+  // By its comment: a rule for the same port that somebody made since is theirs.
+  if (opened.backend == "ufw")
+    return facts.ufw_rules.find('\'' + opened.comment + '\'') == std::string::npos ? std::vector<Command>() : opened.undo;
   std::vector<Command> out = probe::nft_deletions(facts.nft_json, opened.comment);
   for (const Command& command : opened.undo) {
     if (command.empty()) continue;
@@ -221,8 +267,9 @@ std::vector<Command> undo_commands(const probe::OpenedPort& opened, const probe:
 Result<> clean_file(const std::string& path, const std::string& comment, const probe::FirewallFacts& facts) {
   const std::string text = probe::without_lines(file_text(path), comment);
   if (path != probe::kNftFile || !text.empty()) return probe::replace_file(path, text);
-  const std::string config = probe::without_line(facts.nft_config, probe::kNftInclude);
-  if (config != facts.nft_config) POSTERN_CHECK(probe::replace_file(facts.nft_config_path, config));
+  const std::string now = file_text(facts.nft_config_path);
+  const std::string config = probe::without_line(now, probe::kNftInclude);
+  if (config != now) POSTERN_CHECK(probe::replace_file(facts.nft_config_path, config));
   ::unlink(path.c_str());
   return {};
 }
@@ -245,7 +292,7 @@ Result<> close_record(const Arguments& arguments, const probe::OpenedPort& opene
   POSTERN_CHECK(consent(arguments));
   POSTERN_CHECK(run_all(commands));
   for (const std::string& path : files) POSTERN_CHECK(clean_file(path, opened.comment, facts));
-  POSTERN_TRY(std::vector<probe::OpenedPort> list, probe::read_state(file_text(arguments.state)));
+  POSTERN_TRY(std::vector<probe::OpenedPort> list, load_state(arguments.state));
   std::erase_if(list, [&](const probe::OpenedPort& old) {
     return old.comment == opened.comment && old.backend == opened.backend;
   });
@@ -256,7 +303,7 @@ Result<> close_record(const Arguments& arguments, const probe::OpenedPort& opene
 
 Result<> close(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const std::vector<probe::OpenRequest> requests, requests_of(arguments));
-  POSTERN_TRY(const std::vector<probe::OpenedPort> list, probe::read_state(file_text(arguments.state)));
+  POSTERN_TRY(const std::vector<probe::OpenedPort> list, load_state(arguments.state));
   Report out(context.json);
   bool found = false;
   for (const probe::OpenRequest& request : requests) {
@@ -264,7 +311,10 @@ Result<> close(const Context& context, const Arguments& arguments) {
     for (const probe::OpenedPort& opened : list) {
       if (opened.comment != probe::rule_comment(request)) continue;
       this_one = true;
-      POSTERN_CHECK(close_record(arguments, opened, out));
+      if (const Result<> closed = close_record(arguments, opened, out); !closed) {
+        out.finish("failed");
+        return closed;
+      }
     }
     if (!this_one) {
       out.line(
@@ -277,105 +327,36 @@ Result<> close(const Context& context, const Arguments& arguments) {
   return {};
 }
 
-json::array strings(const std::vector<std::string>& list) {
-  json::array out;
-  for (const std::string& text : list) out.emplace_back(text);
-  return out;
-}
-
-/// One port of `status`.
-struct PortStatus {
-  std::uint16_t port = 0;
-  std::vector<probe::Listening> sockets;
-  std::vector<probe::PortAccess> access;
-  std::vector<std::string> in_the_way;
-};
-
-Result<PortStatus> status_of(std::uint16_t port, const std::optional<probe::Network>& from,
-                             const probe::FirewallFacts& facts) {
-  PortStatus out;
-  out.port = port;
-  out.sockets = probe::listening_on(port);
-  if (out.sockets.empty()) out.in_the_way.emplace_back("nothing listens on it");
-  const bool only_loopback =
-      !out.sockets.empty() && std::all_of(out.sockets.begin(), out.sockets.end(),
-                                          [](const probe::Listening& s) { return s.ip.is_loopback(); });
-  if (only_loopback)
-    out.in_the_way.emplace_back("it listens on loopback only: no other machine can reach it");
-  for (const bool v6 : {false, true}) {
-    if (from && from->ip.is_v6() != v6) continue;
-    POSTERN_TRY(probe::PortAccess access, probe::access_to(facts, {port, v6, from}));
-    const char* const family = v6 ? "IPv6" : "IPv4";
-    if (access.kind == probe::PortAccess::Kind::Denied)
-      out.in_the_way.push_back(fmt::format("{}: {} drops it", family, access.by));
-    if (access.kind == probe::PortAccess::Kind::NotUnderstood) {
-      out.in_the_way.push_back(fmt::format("{}: perhaps {}, whose rules are not all understood ({})", family,
-                                           access.by, fmt::join(access.unknown, "; ")));
-    }
-    for (const std::string& part : access.in_part)
-      out.in_the_way.push_back(fmt::format("{}: some of it: {}", family, part));
-    out.access.push_back(std::move(access));
-  }
-  return out;
-}
-
-const char* word_of(probe::PortAccess::Kind kind) {
-  switch (kind) {
-    case probe::PortAccess::Kind::Allowed:
-      return "allowed";
-    case probe::PortAccess::Kind::Denied:
-      return "denied";
-    case probe::PortAccess::Kind::NotUnderstood:
-      return "not-understood";
-  }
-  return "unknown";
-}
-
-json::object json_of(const PortStatus& status) {
-  json::array sockets;
-  for (const probe::Listening& socket : status.sockets) {
-    sockets.push_back(json::object{
-        {"address", socket.ip.text()}, {"ipv6_socket", socket.v6_socket}, {"program", socket.program}});
-  }
-  json::object out{
-      {"port", status.port}, {"listening", std::move(sockets)}, {"in_the_way", strings(status.in_the_way)}};
-  for (const probe::PortAccess& access : status.access) {
-    out[access.v6 ? "ipv6" : "ipv4"] = json::object{
-        {"access", word_of(access.kind)}, {"by", access.by}, {"in_part", strings(access.in_part)}};
-  }
-  return out;
-}
-
-void print(const PortStatus& status) {
-  std::cout << "port " << status.port << '\n';
-  for (const probe::Listening& socket : status.sockets) {
-    std::cout << "  listening: "
-              << (socket.program.empty() ? "a program that may not be seen" : socket.program) << " on "
-              << net::Endpoint{socket.ip, socket.port}.text() << '\n';
-  }
-  if (status.sockets.empty()) std::cout << "  listening: nothing\n";
-  for (const probe::PortAccess& access : status.access) {
-    std::cout << "  " << (access.v6 ? "IPv6" : "IPv4") << ":      " << word_of(access.kind) << ": "
-              << access.by << '\n';
-  }
-  for (const std::string& reason : status.in_the_way) std::cout << "  in the way: " << reason << '\n';
+/// Who is in charge, and for firewalld where the traffic comes in.
+std::string in_charge_text(const probe::FirewallFacts& facts) {
+  const Result<Backend> manager = probe::in_charge(facts);
+  if (!manager) return manager.error().detail;
+  return probe::to_string(*manager);
 }
 
 Result<> status(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const std::vector<probe::OpenRequest> requests, requests_of(arguments));
-  const probe::FirewallFacts facts = probe::look();
+  probe::FirewallFacts facts = probe::look(arguments.zone);
   POSTERN_CHECK(need_root(facts));
-  POSTERN_TRY(const std::vector<probe::OpenedPort> opened, probe::read_state(file_text(arguments.state)));
-  const Result<Backend> manager = probe::in_charge(facts);
-  const std::string in_charge = manager ? probe::to_string(*manager) : manager.error().detail;
+  POSTERN_CHECK(zone_makes_sense(arguments, facts));
+  std::vector<probe::OpenedPort> opened;
+  if (Result<std::vector<probe::OpenedPort>> list = load_state(arguments.state); list) {
+    opened = std::move(*list);
+  } else {
+    facts.problems.push_back(list.error().detail);
+  }
+  const std::string in_charge = in_charge_text(facts);
+  const std::string zone = facts.firewalld_running ? facts.firewalld_zone : "";
   json::array ports;
-  if (!context.json) std::cout << "in charge: " << in_charge << '\n';
+  if (!context.json)
+    std::cout << "in charge: " << in_charge << (zone.empty() ? "" : ", zone " + zone)
+              << (facts.interface.empty() ? "" : " of " + facts.interface) << '\n';
   for (const probe::OpenRequest& request : requests) {
-    POSTERN_TRY(const PortStatus one, status_of(request.port, request.from, facts));
+    POSTERN_TRY(const PortStatus one, port_status(request, facts));
     if (context.json) {
-      ports.push_back(json_of(one));
+      ports.push_back(to_json(one));
     } else {
-      print(one);
+      std::cout << to_text(one);
     }
   }
   json::array records;
@@ -392,9 +373,9 @@ Result<> status(const Context& context, const Arguments& arguments) {
   }
   for (const std::string& problem : facts.problems) std::cerr << "postern: " << problem << '\n';
   if (context.json) {
-    std::cout << json::serialize(
-                     json::object{{"in_charge", in_charge}, {"ports", ports}, {"opened_by_postern", records}})
-              << '\n';
+    json::object all{{"in_charge", in_charge}, {"ports", ports}, {"opened_by_postern", records}};
+    if (!zone.empty()) all["zone"] = zone;
+    std::cout << json::serialize(all) << '\n';
   } else {
     std::cout << "These are the rules of this host only; `postern check` from another network shows the rest "
                  "of the way.\n";
@@ -405,8 +386,9 @@ Result<> status(const Context& context, const Arguments& arguments) {
 void add_options(CLI::App* command, Arguments& a) {
   command->add_option("-p,--port", a.ports, "Ports; default 587 and 465")
       ->delimiter(',')
-      ->check(CLI::Range(1, 65535));
-  command->add_option("--from", a.from, "Only from this network, as 192.0.2.0/24");
+      ->check(port_number());
+  command->add_option("--from", a.from, "Only from these networks, as 192.0.2.0/24,2001:db8::/32")
+      ->delimiter(',');
   command->add_option("--state", a.state, "Record of what open did")->capture_default_str();
 }
 
@@ -431,6 +413,10 @@ void add_firewall_commands(CLI::App& app, Context& context) {
   opening->add_option("--backend", a.backend, "Insist on a tool")
       ->check(CLI::IsMember({"auto", "ufw", "firewalld", "nftables", "iptables"}))
       ->capture_default_str();
+  for (CLI::App* const command : {opening, showing}) {
+    command->add_option("--zone", a.zone,
+                        "firewalld: this zone; default: that of the interface with the default route");
+  }
   opening->callback([&context] { report(context, open(context, a)); });
   closing->callback([&context] { report(context, close(context, a)); });
   showing->callback([&context] { report(context, status(context, a)); });

@@ -160,10 +160,13 @@ void print_next(const Answers& a, const SetupOptions& options) {
       options.paths.config == "/etc/postern/postern.toml" ? "" : " --config " + options.paths.config;
   std::cout << "\nNext:\n";
   if (options.service) {
-    std::cout << "  systemctl enable --now postern\n  systemctl status postern; journalctl -u postern\n";
+    std::cout << "  systemctl enable --now postern\n  systemctl status postern; journalctl -u postern\n"
+                 "  postern firewall open            # lets clients in on 587 and 465; asks before it "
+                 "changes anything\n";
   } else {
     std::cout << "  postern" << with << " serve\n";
   }
+  std::cout << "  postern check " << a.hostname << "    # from another machine\n";
   std::cout << "  swaks --server " << a.hostname << " --port 587 --tls --auth PLAIN --auth-user " << a.account
             << " --from " << a.account << " --to somebody@example.net\n  postern" << with << " trace "
             << a.account << '\n';
