@@ -69,9 +69,10 @@ int pending_error(int fd) {
 }
 
 /// 0 when connected, errno otherwise; ETIMEDOUT at the deadline.
-int await_connection(Wire& wire, const net::Endpoint& remote, SteadyTime deadline) {
+int await_connection(Wire& wire, const Remote& remote, SteadyTime deadline) {
   sockaddr_storage address{};
-  const std::uint32_t length = remote.to_sockaddr(address);
+  const std::uint32_t length = remote.endpoint.to_sockaddr(address);
+  if (address.ss_family == AF_INET6) reinterpret_cast<sockaddr_in6*>(&address)->sin6_scope_id = remote.zone;
   if (::connect(wire.fd(), reinterpret_cast<const sockaddr*>(&address), length) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
   if (wire.wait_writable(deadline)) return pending_error(wire.fd());
@@ -80,21 +81,22 @@ int await_connection(Wire& wire, const net::Endpoint& remote, SteadyTime deadlin
 
 }  // namespace
 
-std::pair<TcpSeen, Wire> connect(const net::Endpoint& remote, SteadyTime deadline) {
+std::pair<TcpSeen, Wire> connect(const Remote& remote, SteadyTime deadline) {
   const SteadyTime start = std::chrono::steady_clock::now();
+  const net::IpAddress& ip = remote.endpoint.ip;
   TcpSeen seen;
-  Wire wire(::socket(remote.ip.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  Wire wire(::socket(ip.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   int error = errno;
   std::optional<IcmpError> icmp;
   if (wire.fd() >= 0) {
-    ask_for_errors(wire.fd(), remote.ip.is_v6());
+    ask_for_errors(wire.fd(), ip.is_v6());
     error = await_connection(wire, remote, deadline);
     if (error != 0) icmp = take_icmp(wire.fd(), seen.sender);
   }
   seen.elapsed = since(start);
   seen.outcome = classify_connect_error(error, icmp);
   if (icmp) seen.icmp = icmp_name(*icmp);
-  seen.sender_is_us = seen.sender && *seen.sender != remote.ip && is_own_address(*seen.sender);
+  seen.sender_is_us = seen.sender && *seen.sender != ip && is_own_address(*seen.sender);
   if (error != 0) {
     seen.error = std::strerror(error);
     return {seen, Wire(-1)};

@@ -1,9 +1,7 @@
 #include "probe/dialogue.h"
 
-#include "base/base64.h"
 #include "mail/date.h"
 #include "probe/recognise.h"
-#include "sasl/scram_client.h"
 #include "smtp/reply.h"
 
 #include <fmt/format.h>
@@ -26,10 +24,6 @@ std::string reply_text(const smtp::Reply& reply) {
         fmt::format("{}.{}.{} {}", reply.enhanced.klass, reply.enhanced.subject, reply.enhanced.detail, text);
   }
   return printable(text, 400);
-}
-
-bool offers(const std::vector<std::string>& mechanisms, const char* wanted) {
-  return std::find(mechanisms.begin(), mechanisms.end(), wanted) != mechanisms.end();
 }
 
 std::string random_hex() {
@@ -105,63 +99,6 @@ EhloSeen greet(Wire& wire, const std::string& name, SteadyTime deadline) {
     }
   }
   if (seen.reply.code / 100 == 2) read_ehlo(lines, seen);
-  return seen;
-}
-
-namespace {
-
-std::string challenge_of(const std::vector<std::string>& lines) {
-  return base64_decode(lines.empty() ? std::string_view() : std::string_view(lines[0])).value_or("");
-}
-
-/// RFC 5802: the password itself is not sent, and the server has to prove that it knows it too.
-Exchange login_scram(Wire& wire, const std::string& user, const std::string& password, SteadyTime deadline) {
-  sasl::ScramClient scram(user, password);
-  std::vector<std::string> lines;
-  Exchange reply = ask(wire, "AUTH SCRAM-SHA-256 " + base64_encode(scram.first()), deadline, &lines);
-  if (reply.code != 334) return reply;
-  const Result<std::string> final = scram.final(challenge_of(lines));
-  if (!final) {
-    reply = ask(wire, "*", deadline);  // RFC 4954 §4: cancels the exchange
-    reply.error = final.error().detail;
-    return reply;
-  }
-  lines.clear();
-  reply = ask(wire, base64_encode(*final), deadline, &lines);
-  if (reply.code != 334 && reply.code / 100 != 2) return reply;
-  const Result<> proof = scram.verify(challenge_of(lines));
-  if (reply.code == 334) reply = ask(wire, proof ? "" : "*", deadline);
-  if (!proof) {
-    reply.code = 0;
-    reply.error = "the server could not prove that it knows the password: " + proof.error().detail;
-  }
-  return reply;
-}
-
-}  // namespace
-
-LoginSeen login(Wire& wire, const std::vector<std::string>& mechanisms, const std::string& user,
-                const std::string& password, SteadyTime deadline) {
-  LoginSeen seen;
-  seen.tried = true;
-  if (offers(mechanisms, "SCRAM-SHA-256")) {
-    seen.mechanism = "SCRAM-SHA-256";
-    seen.reply = login_scram(wire, user, password, deadline);
-    // RFC 4954 §6: 534 and 504 are about the mechanism and not about the password.
-    if (seen.reply.code != 504 && seen.reply.code != 534) return seen;
-  }
-  if (offers(mechanisms, "PLAIN")) {
-    seen.mechanism = "PLAIN";
-    seen.reply =
-        ask(wire, "AUTH PLAIN " + base64_encode(std::string(1, '\0') + user + '\0' + password), deadline);
-  } else if (offers(mechanisms, "LOGIN")) {
-    seen.mechanism = "LOGIN";
-    seen.reply = ask(wire, "AUTH LOGIN", deadline);
-    if (seen.reply.code == 334) seen.reply = ask(wire, base64_encode(user), deadline);
-    if (seen.reply.code == 334) seen.reply = ask(wire, base64_encode(password), deadline);
-  } else if (seen.mechanism.empty()) {
-    seen.refused_by_us = "the server offers none of SCRAM-SHA-256, PLAIN and LOGIN";
-  }
   return seen;
 }
 

@@ -12,16 +12,12 @@ namespace postern::probe {
 /// Reads one SMTP reply; `lines`, if given, get its texts.
 [[nodiscard]] Exchange read_reply(Wire& wire, SteadyTime deadline, std::vector<std::string>* lines = nullptr);
 
-/// Sends one line and reads the reply. Never used with a secret in `command` outside login().
+/// Sends one line and reads the reply. Never used with a secret in `command` outside login.h.
 [[nodiscard]] Exchange ask(Wire& wire, std::string_view command, SteadyTime deadline,
                            std::vector<std::string>* lines = nullptr);
 
 /// EHLO, or HELO where EHLO is refused (RFC 5321 §3.2).
 [[nodiscard]] EhloSeen greet(Wire& wire, const std::string& name, SteadyTime deadline);
-
-/// The best of what is offered: SCRAM-SHA-256 (RFC 7677), PLAIN (RFC 4616) or LOGIN (which has only a draft).
-[[nodiscard]] LoginSeen login(Wire& wire, const std::vector<std::string>& mechanisms, const std::string& user,
-                              const std::string& password, SteadyTime deadline);
 
 struct TestMessage {
   std::string from;

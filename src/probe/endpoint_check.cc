@@ -2,6 +2,7 @@
 
 #include "probe/connect.h"
 #include "probe/dialogue.h"
+#include "probe/old_tls.h"
 #include "probe/recognise.h"
 
 #include <algorithm>
@@ -26,6 +27,8 @@ constexpr milliseconds kGuessWait{2500};
 constexpr milliseconds kEarlyTalk{300};
 /// Between two lines of one banner: more is a pause on purpose.
 constexpr milliseconds kGreetPause{700};
+/// A banner that took longer is a delay on purpose, or a server in trouble.
+constexpr milliseconds kPatientServer{3000};
 /// TEST-NET-1 (RFC 5737): nobody is there, so whoever answers stands in between.
 constexpr const char* kNobody = "192.0.2.1";
 
@@ -33,14 +36,14 @@ SteadyTime now() { return std::chrono::steady_clock::now(); }
 Elapsed since(SteadyTime start) { return std::chrono::duration_cast<Elapsed>(now() - start); }
 
 /// What a port speaks that says nothing of its own accord.
-Protocol guess_protocol(const net::Endpoint& endpoint, const std::string& host, const Handshaker& tls,
+Protocol guess_protocol(const Remote& remote, const std::string& host, const Handshaker& tls,
                         SteadyTime deadline) {
-  auto [tcp, wire] = connect(endpoint, std::min(deadline, now() + kGuessWait));
+  auto [tcp, wire] = connect(remote, std::min(deadline, now() + kGuessWait));
   if (tcp.outcome != TcpOutcome::Open) return Protocol::None;
   const TlsSeen seen = tls.handshake(wire, host, std::min(deadline, now() + kGuessWait));
   if (seen.outcome == TlsOutcome::Done || seen.outcome == TlsOutcome::Alert) return Protocol::Tls;
   if (seen.protocol != Protocol::None) return seen.protocol;
-  auto [again, plain] = connect(endpoint, std::min(deadline, now() + kGuessWait));
+  auto [again, plain] = connect(remote, std::min(deadline, now() + kGuessWait));
   if (again.outcome != TcpOutcome::Open) return Protocol::None;
   const SteadyTime until = std::min(deadline, now() + kGuessWait);
   if (!plain.write("HEAD / HTTP/1.0\r\n\r\n", until)) return Protocol::None;
@@ -69,13 +72,14 @@ class EndpointCheck {
       if (second) converse(*second);
     }
     look_for_middlebox();
+    if (old_tls_.valid()) seen_.tls.old_versions = old_tls_.get();
     seen_.deadline_hit = now() >= deadline_;
     return std::move(seen_);
   }
 
  private:
   std::optional<Wire> open() {
-    auto [tcp, wire] = connect(endpoint(), std::min(deadline_, now() + kConnectWait));
+    auto [tcp, wire] = connect(remote(), std::min(deadline_, now() + kConnectWait));
     seen_.tcp = tcp;
     if (!turned_out_implicit_) step(Step::Tcp);
     if (tcp.outcome != TcpOutcome::Open) return std::nullopt;
@@ -96,9 +100,18 @@ class EndpointCheck {
     }
     seen_.ehlo_tls = greet(wire, ehlo_name(), deadline_);
     step(Step::EhloTls);
+    look_for_old_tls();
     if (seen_.ehlo_tls.reply.code / 100 != 2) return;
     step(Step::Auth);
     after_greeting(wire, seen_.ehlo_tls);
+  }
+
+  /// On connections of its own, while the conversation goes on. Not where clients are made to wait: it would double that.
+  void look_for_old_tls() {
+    if (seen_.tls.is_old() || seen_.banner.complete > kPatientServer || old_tls_.valid()) return;
+    old_tls_ =
+        std::async(std::launch::async, old_tls_versions,
+                   TlsWay{remote(), seen_.host, seen_.implicit_tls, ehlo_name()}, std::cref(tls_), deadline_);
   }
 
   /// The handshake of an implicit TLS port; false when nothing can follow.
@@ -138,8 +151,7 @@ class EndpointCheck {
 
   /// Until the banner comes or another protocol is known; None when the banner came or time is up.
   Protocol wait_and_guess(const Wire& wire) {
-    guess_ =
-        std::async(std::launch::async, guess_protocol, endpoint(), seen_.host, std::cref(tls_), deadline_);
+    guess_ = std::async(std::launch::async, guess_protocol, remote(), seen_.host, std::cref(tls_), deadline_);
     while (now() < deadline_) {
       if (wire.wait_readable(std::min(deadline_, now() + milliseconds{50}))) return Protocol::None;
       if (!guess_.valid() || guess_.wait_for(seconds{0}) != std::future_status::ready) continue;
@@ -240,10 +252,10 @@ class EndpointCheck {
     }
     // Port 25 is between servers: without AUTH there, a login was never meant for it.
     const bool no_login = is_relay_port(seen_.port) && greeting.mechanisms.empty();
-    if (!options_.user.empty() && !no_login) log_in(wire, greeting.mechanisms);
-    const bool may_send = options_.user.empty() || seen_.login.reply.code == 235;
+    if (!options_.login.user.empty() && !no_login) log_in(wire, greeting.mechanisms);
+    const bool may_send = options_.login.user.empty() || seen_.login.reply.code == 235;
     if (!options_.send_to.empty() && may_send) {
-      const std::string& from = options_.send_from.empty() ? options_.user : options_.send_from;
+      const std::string& from = options_.send_from.empty() ? options_.login.user : options_.send_from;
       seen_.message = send_message(wire, {from, options_.send_to, seen_.host}, deadline_);
       step(Step::Message);
     }
@@ -251,11 +263,12 @@ class EndpointCheck {
   }
 
   void log_in(Wire& wire, const std::vector<std::string>& mechanisms) {
-    const std::string why_not = why_no_password(seen_);
-    if (!why_not.empty() && !options_.password_without_verified_tls) {
+    const std::string why_not = why_no_secret(seen_);
+    if (!why_not.empty() && !options_.secret_without_verified_tls) {
       seen_.login.refused_by_us = why_not;
+      seen_.login.with_token = options_.login.is_token;
     } else {
-      seen_.login = login(wire, mechanisms, options_.user, options_.password, deadline_);
+      seen_.login = login(wire, mechanisms, options_.login, {seen_.host, seen_.port}, deadline_);
     }
     step(Step::Login);
   }
@@ -269,11 +282,11 @@ class EndpointCheck {
          (seen_.starttls.tried && !seen_.starttls.offered));
     const Result<net::IpAddress> nobody = net::IpAddress::parse(kNobody);
     if (!odd || seen_.same_host || !nobody) return;
-    const auto [tcp, wire] = connect({*nobody, seen_.port}, now() + seconds{1});
+    const auto [tcp, wire] = connect({{*nobody, seen_.port}}, now() + seconds{1});
     seen_.everything_answers = tcp.outcome == TcpOutcome::Open;
   }
 
-  [[nodiscard]] net::Endpoint endpoint() const { return {seen_.ip, seen_.port}; }
+  [[nodiscard]] Remote remote() const { return {{seen_.ip, seen_.port}, options_.zone}; }
   [[nodiscard]] std::string ehlo_name() const {
     if (!options_.ehlo_name.empty()) return options_.ehlo_name;
     return seen_.tcp.local ? seen_.tcp.local->literal() : "localhost";
@@ -295,6 +308,7 @@ class EndpointCheck {
   EndpointSeen seen_;
   bool turned_out_implicit_ = false;
   std::future<Protocol> guess_;
+  std::future<std::vector<std::string>> old_tls_;
 };
 
 }  // namespace
@@ -343,13 +357,12 @@ PortMode mode_of(std::uint16_t port) {
 
 bool is_relay_port(std::uint16_t port) { return port == 25; }
 
-std::string why_no_password(const EndpointSeen& seen) {
+std::string why_no_secret(const EndpointSeen& seen) {
   const TlsSeen& tls = seen.tls;
   if (tls.outcome != TlsOutcome::Done) return "there is no TLS";
   if (!tls.verify_errors.empty()) return "the certificate is not good: " + tls.verify_errors.front();
   if (!tls.name_matches) return "the certificate is for another name";
-  if (tls.version == "TLSv1" || tls.version == "TLSv1.1" || tls.version == "SSLv3")
-    return tls.version + " is broken";
+  if (tls.is_old()) return tls.version + " is broken";
   for (const CertificateSeen& certificate : tls.chain) {
     if (!certificate.weakness.empty()) return "the certificate is too weak: " + certificate.weakness;
   }

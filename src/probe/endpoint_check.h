@@ -1,6 +1,7 @@
 #pragma once
 
 #include "probe/handshake.h"
+#include "probe/login.h"
 #include "probe/observation.h"
 
 #include <functional>
@@ -15,13 +16,13 @@ enum class Step { Dns, Tcp, Banner, Ehlo, StartTls, Tls, EhloTls, Auth, Relay, L
 /// What to do beside looking.
 struct CheckOptions {
   std::string ehlo_name;  ///< empty: our address as a literal (RFC 5321 §4.1.3)
-  std::string user;       ///< empty: no login
-  std::string password;
-  std::string send_from;  ///< empty: `user`
+  Credentials login;      ///< no user: no login
+  std::string send_from;  ///< empty: the user
   std::string send_to;    ///< empty: no test message
-  /// The password may go out although TLS was not verified (--insecure twice).
-  bool password_without_verified_tls = false;
+  /// The password or token may go out although TLS was not verified (--insecure twice).
+  bool secret_without_verified_tls = false;
   bool try_relay = true;
+  std::uint32_t zone = 0;  ///< interface index for link-local addresses
 };
 
 /// How a port is meant to be used.
@@ -36,8 +37,8 @@ struct PortMode {
 /// Called after each step with what is known so far; from the thread of the check.
 using OnStep = std::function<void(const EndpointSeen&, Step)>;
 
-/// Why a password must not be sent over what was seen; empty: it may.
-[[nodiscard]] std::string why_no_password(const EndpointSeen& seen);
+/// Why a password or token must not be sent over what was seen; empty: it may.
+[[nodiscard]] std::string why_no_secret(const EndpointSeen& seen);
 
 /// All steps against one address and port. Blocks until `deadline` at most (and two seconds to say goodbye).
 [[nodiscard]] EndpointSeen check_endpoint(const std::string& host, const net::Endpoint& endpoint,

@@ -148,12 +148,14 @@ Result<Handshaker> Handshaker::create(const std::string& ca_file) {
   return made;
 }
 
-TlsSeen Handshaker::handshake(Wire& wire, const std::string& host, SteadyTime deadline) const {
+TlsSeen Handshaker::handshake(Wire& wire, const std::string& host, SteadyTime deadline, Newest newest) const {
   const SteadyTime start = std::chrono::steady_clock::now();
   TlsSeen seen;
   std::unique_ptr<SSL, Wire::SslDelete> ssl(SSL_new(context_.get()));
   SSL_set_app_data(ssl.get(), &seen);
   SSL_set_fd(ssl.get(), wire.fd());
+  if (newest != Newest::Any)
+    SSL_set_max_proto_version(ssl.get(), newest == Newest::Tls11 ? TLS1_1_VERSION : TLS1_VERSION);
   if (!net::IpAddress::parse(host)) {  // RFC 6066 §3: no literals; the macro for this has an old-style cast
     std::string name = host;
     SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());

@@ -10,6 +10,9 @@ struct ssl_ctx_st;
 
 namespace postern::probe {
 
+/// The newest version of TLS that a handshake offers.
+enum class Newest { Any, Tls11, Tls10 };
+
 /// Handshakes that look at everything and insist on nothing: TLS 1.0 and weak keys are accepted, so that they can
 /// be named. Whether a password may follow is decided by TlsSeen::verified() and its weaknesses, never here.
 ///
@@ -21,7 +24,8 @@ class Handshaker {
 
   /// A client handshake on `wire` with SNI `host` (unless that is an address) which is also what the
   /// certificate must name. On success `wire` goes on under TLS.
-  [[nodiscard]] TlsSeen handshake(Wire& wire, const std::string& host, SteadyTime deadline) const;
+  [[nodiscard]] TlsSeen handshake(Wire& wire, const std::string& host, SteadyTime deadline,
+                                  Newest newest = Newest::Any) const;
 
  private:
   std::shared_ptr<ssl_ctx_st> context_;

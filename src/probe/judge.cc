@@ -37,6 +37,13 @@ void judge_dns(const DnsSeen& dns, std::vector<Finding>& out) {
     case DnsOutcome::Found:
       break;
     case DnsOutcome::NoSuchName:
+      if (dns.error == kNotADnsName) {
+        out.push_back(dns_finding(
+            Failure::NoSuchName, dns.name + " is not a DNS name",
+            "a typing error: an empty or overlong part between dots, or a character that names cannot have",
+            "check the spelling"));
+        break;
+      }
       out.push_back(dns_finding(Failure::NoSuchName, dns.name + " does not exist in DNS",
                                 "a typing error, a domain that ran out, or a record that was never made",
                                 "check the spelling; look the name up with `dig " + dns.name + "`"));

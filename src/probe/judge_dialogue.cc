@@ -83,7 +83,9 @@ void EndpointJudge::login() {
   const LoginSeen& login = seen_.login;
   if (!login.refused_by_us.empty()) {
     fault(Failure::PasswordNotSent, Step::Login,
-          where() + ": the password was not sent: " + login.refused_by_us, "",
+          where() + fmt::format(": the {} was not sent: {}", login.with_token ? "token" : "password",
+                                login.refused_by_us),
+          "",
           login.tried ? "offer one of them, or try the login with a client that knows what the server offers"
                       : "repair TLS first; --insecure --insecure sends it all the same");
   } else if (login.tried && login.reply.code != 235) {
@@ -94,8 +96,12 @@ void EndpointJudge::login() {
           login.reply.code / 100 == 4
               ? "the server cannot check passwords at the moment, or has locked this account or "
                 "address for a while"
+          : login.with_token
+              ? "the token is expired, not for this server (audience, scope), or of another account"
               : "the name or the password is wrong, or an application password is needed",
-          "check the login name (often the whole address) and the password");
+          login.with_token
+              ? "get a fresh token with the scope for sending mail, for the account that --user names"
+              : "check the login name (often the whole address) and the password");
   }
   const MessageSeen& message = seen_.message;
   if (message.tried && !message.failed_at.empty()) {

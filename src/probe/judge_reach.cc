@@ -28,7 +28,7 @@ void EndpointJudge::private_address() {
 }
 
 void EndpointJudge::silent() {
-  const std::string what = fmt::format("{} is filtered: no answer of any kind in {:.1f} s", where(),
+  const std::string what = fmt::format("{} is filtered: no answer of any kind in {:.0f} s", where(),
                                        static_cast<double>(seen_.tcp.elapsed.count()) / 1000.0);
   if (seen_.ip.is_v6() && open_on_other_family()) {
     return fault(

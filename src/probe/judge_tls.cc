@@ -205,13 +205,21 @@ void EndpointJudge::certificate_strength() {
     break;
   }
   constexpr int kLeastCipherBits = 128;
-  if (tls.version == "SSLv3" || tls.version == "TLSv1" || tls.version == "TLSv1.1") {
+  if (tls.is_old()) {
     fault(Failure::Weak, Step::Tls, where() + " speaks only " + tls.version,
           "an old TLS library or configuration; RFC 8996 forbids it and current clients refuse it",
           "allow TLS 1.2 and 1.3 on the server");
   } else if (tls.cipher_bits < kLeastCipherBits) {
     fault(Failure::Weak, Step::Tls, where() + " chose a weak cipher: " + tls.cipher, "an old cipher list",
           "allow AEAD ciphers with forward secrecy (RFC 9325 §4.2)");
+  }
+  if (!tls.old_versions.empty()) {
+    add(Severity::Warning, Failure::None, Step::Tls,
+        fmt::format("{} also accepts {}", where(), fmt::join(tls.old_versions, " and ")),
+        "an old TLS configuration; RFC 8996 forbids versions below 1.2, and audits count them as a fault",
+        "allow TLS 1.2 and 1.3 only (Postfix: smtpd_tls_protocols = >=TLSv1.2; Exim: openssl_options; "
+        "Dovecot: "
+        "ssl_min_protocol)");
   }
   if (!tls.expired && leaf.not_after - options_.now < kExpiresSoon && leaf.not_after > options_.now) {
     add(Severity::Warning, Failure::None, Step::Tls,

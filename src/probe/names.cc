@@ -140,7 +140,7 @@ DnsSeen resolve(const std::string& name, const NameOptions& options, SteadyTime 
   const Result<std::string> ascii = mail::to_ascii(name);
   if (!ascii || ascii->empty()) {
     seen.outcome = DnsOutcome::NoSuchName;
-    seen.error = "not a DNS name";
+    seen.error = kNotADnsName;
   } else if (options.resolvers.empty()) {
     resolve_by_system(*ascii, options.family, until, seen);
   } else {

@@ -117,8 +117,10 @@ struct TlsSeen {
   bool name_matches = false;
   std::string first_octets;  ///< PeerSpokeClear: what came
   Protocol protocol = Protocol::None;
+  std::vector<std::string> old_versions;  ///< below TLS 1.2, taken beside the version of this session
   Elapsed elapsed{};
   [[nodiscard]] bool verified() const;
+  [[nodiscard]] bool is_old() const;  ///< below TLS 1.2, which RFC 8996 forbids
 };
 
 struct RelaySeen {
@@ -130,7 +132,8 @@ struct RelaySeen {
 
 struct LoginSeen {
   bool tried = false;
-  std::string refused_by_us;  ///< why we did not send the password
+  bool with_token = false;    ///< OAuth 2.0, and not a password
+  std::string refused_by_us;  ///< why we did not send the secret
   std::string mechanism;
   Exchange reply;
 };
@@ -170,6 +173,9 @@ struct EndpointSeen {
 
 enum class DnsOutcome { NotNeeded, Found, NoSuchName, NoAddress, Failed, Timeout, Bogus };
 enum class DnssecState { NotChecked, Secure, Insecure, Bogus, ResolverStrips, Unknown };
+
+/// DnsSeen::error of what no DNS name looks like.
+inline constexpr const char* kNotADnsName = "not a DNS name";
 
 struct DnsSeen {
   std::string name;

@@ -134,6 +134,8 @@ bool EhloSeen::offers(const std::string& keyword) const {
   });
 }
 
+bool TlsSeen::is_old() const { return version == "SSLv3" || version == "TLSv1" || version == "TLSv1.1"; }
+
 bool TlsSeen::verified() const {
   return outcome == TlsOutcome::Done && verify_errors.empty() && name_matches;
 }

@@ -14,8 +14,9 @@ namespace postern::probe {
 [[nodiscard]] std::string verdict_text(const CheckSeen& seen, const Verdict& verdict);
 /// One line only.
 [[nodiscard]] std::string verdict_line(const Verdict& verdict);
-/// Everything, in one line of JSON; docs/check.md describes it.
-[[nodiscard]] std::string to_json(const CheckSeen& seen, const Verdict& verdict);
+/// Everything, in one line of JSON; docs/check.md describes it. `explanation` is what explain() says, or nothing.
+[[nodiscard]] std::string to_json(const CheckSeen& seen, const Verdict& verdict,
+                                  const std::string& explanation);
 
 [[nodiscard]] const char* to_string(TcpOutcome outcome);
 [[nodiscard]] const char* to_string(BannerOutcome outcome);

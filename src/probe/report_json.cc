@@ -61,6 +61,7 @@ json::object tls(const TlsSeen& seen) {
   if (!seen.first_octets.empty()) out["first_octets"] = seen.first_octets;
   if (seen.outcome != TlsOutcome::Done) return out;
   out["version"] = seen.version;
+  out["old_versions"] = strings(seen.old_versions);
   out["cipher"] = seen.cipher;
   out["group"] = seen.group;
   out["verified"] = seen.verified();
@@ -146,7 +147,7 @@ json::object domain(const DomainSeen& seen) {
 
 }  // namespace
 
-std::string to_json(const CheckSeen& seen, const Verdict& verdict) {
+std::string to_json(const CheckSeen& seen, const Verdict& verdict, const std::string& explanation) {
   json::object out{{"started", time_text(seen.started)},
                    {"ms", seen.elapsed.count()},
                    {"ok", verdict.failure == Failure::None},
@@ -156,6 +157,7 @@ std::string to_json(const CheckSeen& seen, const Verdict& verdict) {
                    {"cause", verdict.cause},
                    {"next", verdict.next},
                    {"findings", findings(verdict.host_findings)}};
+  if (!explanation.empty()) out["explain"] = explanation;
   if (seen.domain) out["domain"] = domain(*seen.domain);
   json::array hosts;
   for (std::size_t i = 0; i < seen.hosts.size(); ++i) {

@@ -324,18 +324,18 @@ TEST(Failures, AreAllInTheManual) {
 
 TEST(Password, NeedsVerifiedTls) {
   EndpointSeen seen = good();
-  EXPECT_EQ(why_no_password(seen), "");
+  EXPECT_EQ(why_no_secret(seen), "");
   seen.tls.name_matches = false;
-  EXPECT_NE(why_no_password(seen), "");
+  EXPECT_NE(why_no_secret(seen), "");
   seen = good();
   seen.tls.verify_errors = {"self-signed certificate"};
-  EXPECT_NE(why_no_password(seen), "");
+  EXPECT_NE(why_no_secret(seen), "");
   seen = good();
   seen.tls.chain[0].weakness = "RSA key of 512 bits";
-  EXPECT_NE(why_no_password(seen), "");
+  EXPECT_NE(why_no_secret(seen), "");
   seen = good();
   seen.tls.outcome = TlsOutcome::NotTried;
-  EXPECT_NE(why_no_password(seen), "");
+  EXPECT_NE(why_no_secret(seen), "");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 Port 0 lets the kernel choose. When all listen, one line of JSON on standard output maps behaviours to ports. DIRECTORY holds
 NAME.pem (certificate chain and key) for the certificate behaviours."""
 
+import base64
 import json
 import pathlib
 import socket
@@ -15,12 +16,13 @@ import warnings
 
 warnings.simplefilter("ignore", DeprecationWarning)  # TLS 1.0 is what a test is about
 DIRECTORY = pathlib.Path(sys.argv[1])
+GOOD_TOKEN = b"good" * 200  # longer than a command line may be
 
 
 def context(name):
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.set_ciphers("ALL:@SECLEVEL=0")
-    made.minimum_version = ssl.TLSVersion.TLSv1
+    made.minimum_version = ssl.TLSVersion.TLSv1 if name in ("old-tls", "also-old-tls") else ssl.TLSVersion.TLSv1_2
     if name == "old-tls":
         made.maximum_version = ssl.TLSVersion.TLSv1_1
     pem = DIRECTORY / f"{name}.pem"
@@ -49,7 +51,7 @@ class Conversation:
         elif not self.tls and self.fault not in ("strip", "strip-passes", "no-tls", "relay", "clear-auth-no-tls"):
             keywords.append("STARTTLS")
         if (self.tls and self.fault != "no-auth") or self.fault in ("clear-auth", "clear-auth-no-tls"):
-            keywords.append("AUTH PLAIN LOGIN")
+            keywords.append("AUTH XOAUTH2" if self.fault == "xoauth2" else "AUTH PLAIN LOGIN")
         self.send("".join(f"250{' ' if i + 1 == len(keywords) else '-'}{k}\n" for i, k in enumerate(keywords)))
 
     def command(self, line):
@@ -74,6 +76,8 @@ class Conversation:
                 self.send("501 cancelled\n")
             elif not self.tls:
                 self.send("538 5.7.11 Encryption required\n")
+            elif self.fault == "xoauth2":
+                self.xoauth2(line)
             else:
                 self.send("235 2.7.0 ok\n" if line.split()[-1] == "AGFsaWNlAHNlY3JldA==" else "535 5.7.8 no\n")
         elif verb in ("MAIL", "RCPT"):
@@ -87,6 +91,17 @@ class Conversation:
         else:
             self.send("250 ok\n")
         return True
+
+    def xoauth2(self, line):
+        """Takes the token "good" of alice; others get the refusal in JSON, which the client has to answer."""
+        if len(line.split()) == 2:
+            self.send("334 \n")
+            line = self.lines.readline().decode("latin-1").strip()
+        if base64.b64decode(line.split()[-1]) == b"user=alice\x01auth=Bearer " + GOOD_TOKEN + b"\x01\x01":
+            return self.send("235 2.7.0 ok\n")
+        self.send("334 " + base64.b64encode(b'{"status":"401","schemes":"bearer"}').decode() + "\n")
+        answer = self.lines.readline()
+        return self.send("535 5.7.8 no\n" if answer == b"\r\n" else "501 5.5.2 that was no answer\n")
 
     def run(self):
         if self.fault in ("implicit", "tls-on-587"):

@@ -156,6 +156,8 @@ def test_postern_itself(make_postern):
     for endpoint in (plain, implicit):
         assert endpoint["tls"]["version"] == "TLSv1.3" and not endpoint["relay"]["open"]
         assert endpoint["login"]["reply"]["code"] == 235 and endpoint["message"]["reply"]["code"] == 250
+        # The password itself does not leave, and Postern has to prove that it knows it.
+        assert endpoint["login"]["mechanism"] == "SCRAM-SHA-256" and endpoint["tls"]["old_versions"] == []
     assert plain["ehlo"]["auth"] == [] and plain["auth_in_clear"]["code"] // 100 == 5
     entry = server.cli_json("sandbox", "ls")
     assert len(eventually(lambda: len(server.cli_json("sandbox", "ls")) == 2 and server.cli_json("sandbox", "ls"), "both messages")) == 2, entry

@@ -14,6 +14,7 @@ import pytest
 
 import real_clients
 from conftest import ADDRESS, PATIENCE, eventually, make_certificate, openssl, start_postern
+from probe_tools import check, endpoints
 
 
 def b64url(octets):
@@ -91,6 +92,16 @@ def test_a_client_sends_with_a_token(postern, issuer, client, implicit):
     else:
         real_clients.msmtp(postern, implicit, to, client.split("-")[1], issuer.token())
     eventually(lambda: [e for e in postern.cli_json("sandbox", "ls") if e["recipients"] == [to]], f"the mail of {client}")
+
+
+def test_postern_check_logs_in_with_a_token(postern, issuer):
+    ports = f"{postern.submission},{postern.submissions}"
+    arguments = ("localhost", "--address", "127.0.0.1", "--timeout", "15", "--ca-file", postern.ca, "--port", ports, "--user", ADDRESS,
+                 "--oauth-token-stdin")
+    for endpoint in endpoints(check(*arguments, stdin=issuer.token() + "\n", code=0)).values():
+        assert (endpoint["login"]["mechanism"], endpoint["login"]["reply"]["code"]) == ("OAUTHBEARER", 235), endpoint
+    refused = check(*arguments, stdin=issuer.token(aud="another") + "\n", code=52)
+    assert "invalid_token" in refused["summary"] and "audience" in refused["cause"]
 
 
 def connect(postern):

@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 
@@ -69,14 +70,31 @@ std::string shown(TimePoint when) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
 }
 
-Result<std::string> read_password() {
+CLI::Validator port_number() {
+  return {[](const std::string& text) -> std::string {
+            unsigned number = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+            const bool good =
+                error == std::errc{} && end == text.data() + text.size() && number > 0 && number <= 65535;
+            if (good) return {};
+            const bool range = text.find_first_of("-:") != std::string::npos &&
+                               text.find_first_not_of("0123456789-:") == std::string::npos;
+            return '"' + text + "\" is not a port from 1 to 65535" +
+                   (range ? "; name each port of a range, as 587,465" : "");
+          },
+          "PORT", "port"};
+}
+
+Result<std::string> read_password() { return read_secret("password"); }
+
+Result<std::string> read_secret(const std::string& what) {
   termios old{};
   const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::tcgetattr(STDIN_FILENO, &old) == 0;
   if (terminal) {
     termios silent = old;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &silent);
-    std::cerr << "Password: ";
+    std::cerr << (what == "password" ? "Password: " : "Token: ");
   }
   std::string line;
   std::getline(std::cin, line);
@@ -85,7 +103,7 @@ Result<std::string> read_password() {
     std::cerr << '\n';
   }
   if (!line.empty() && line.back() == '\r') line.pop_back();
-  if (line.empty()) return fail(Errc::Malformed, "no password on standard input");
+  if (line.empty()) return fail(Errc::Malformed, "no " + what + " on standard input");
   return line;
 }
 

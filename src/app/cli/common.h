@@ -38,8 +38,13 @@ void report(Context& context, const Result<>& outcome);
 [[nodiscard]] std::string json_text(std::string_view text);
 /// "2026-11-24T12:00:00Z"
 [[nodiscard]] std::string shown(TimePoint when);
-/// The first line of standard input, without echo on a terminal. Error: Malformed when it is empty.
+/// The first line of standard input, without echo on a terminal; `what` is the word for the prompt: "password".
+/// Error: Malformed when it is empty.
+[[nodiscard]] Result<std::string> read_secret(const std::string& what);
 [[nodiscard]] Result<std::string> read_password();
+
+/// For options that take a port: from 1 to 65535.
+[[nodiscard]] CLI::Validator port_number();
 
 /// ["a","b"]
 [[nodiscard]] std::string json_list(const std::vector<std::string>& texts);

@@ -48,7 +48,7 @@ void add_ports_commands(CLI::App& app, Context& context) {
   static int number = 0;
   CLI::App* const command =
       app.add_subcommand("ports", "What the ports of mail are for, and who should open them");
-  command->add_option("number", number, "Only this port")->check(CLI::Range(1, 65535));
+  command->add_option("number", number, "Only this port")->check(port_number());
   command->callback([&context] { report(context, ports(context, number)); });
 }
 
