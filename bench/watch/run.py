@@ -17,6 +17,7 @@ import time as clock
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import histories  # noqa: E402
 import scenarios  # noqa: E402
+import variations  # noqa: E402
 
 DAY = 86400
 HISTORIES = {
@@ -30,15 +31,19 @@ HISTORIES = {
 
 def build(name, seed):
     """A history with everything laid over it, and what is true of it: (events, attacks). A name may end in +no-ip, +one-ip,
-    +no-bounces: records that tell less."""
+    +no-bounces: records that tell less; and in +VARIATION, see variations.py."""
     name, *less = name.split("+")
     events = HISTORIES[name](seed)
     rng = random.Random(seed * 7919 + 1)
+    for variation in less:
+        if variation in variations.VARIATIONS:
+            events = variations.VARIATIONS[variation](rng, events)
     begin, end = events[0][0], events[-1][0]
-    attacks = scenarios.lay_takeovers(events, seed)
+    attacks = scenarios.lay_takeovers(events, seed, *((8, 4) if "young" in less else (20, 10)))
     attacked = {a[1] for a in attacks}
     innocent = scenarios.sudden_but_innocent(rng, events, attacked)
     innocent += scenarios.applications(rng, begin, end) + scenarios.newsletters(rng, begin, end) + scenarios.joiners(rng, begin, end)
+    innocent += variations.more_innocents(rng, begin, end)
     everything = events + innocent + [e for a in attacks for e in a[3]]
     everything.sort(key=lambda event: event[0])
     for event in everything:

@@ -115,8 +115,8 @@ Result<> build_delivery(Parts& parts) {
     return intake::enqueue_generated(loop, *parts.intake, std::move(recipient), report_domain(parts),
                                      std::move(content), std::move(params));
   };
-  const auto answered = [&parts](const queue::Lease& lease, std::size_t delivered, std::size_t unknown) {
-    if (parts.watch) note_answers(*parts.watch, lease, delivered, unknown);
+  const auto answered = [&parts](const queue::Lease& lease, std::span<const delivery::FinalAnswer> answers) {
+    if (parts.watch) note_answers(*parts.watch, lease, answers);
   };
   const auto urgency = [&parts](AccountId id) {
     const std::optional<accounts::Account> account = parts.directory->find(id);

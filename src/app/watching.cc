@@ -3,6 +3,7 @@
 #include "admin/queue_json.h"
 #include "app/hold_notice.h"
 #include "base/log.h"
+#include "smtp/ascii.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -179,10 +180,13 @@ void start_watch(Parts& parts) {
   }
 }
 
-void note_answers(guard::WatchBook& book, const queue::Lease& lease, std::size_t delivered,
-                  std::size_t unknown) {
-  book.delivered(lease.account_name, static_cast<double>(delivered + unknown), static_cast<double>(unknown),
-                 lease.novelty > 0);
+void note_answers(guard::WatchBook& book, const queue::Lease& lease,
+                  std::span<const delivery::FinalAnswer> answers) {
+  std::vector<guard::Answered> told;
+  told.reserve(answers.size());
+  for (const delivery::FinalAnswer& answer : answers)
+    told.push_back(guard::Answered::of(smtp::to_lower(answer.recipient), answer.unknown, lease.novelty > 0));
+  book.delivered(lease.account_name, told);
 }
 
 void hold_ended(Parts& parts, const std::string& account, const std::string& kind) {

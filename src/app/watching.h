@@ -16,8 +16,8 @@ namespace postern::app {
 void start_watch(Parts& parts);
 
 /// What next hops answered to a message of an account.
-void note_answers(guard::WatchBook& book, const queue::Lease& lease, std::size_t delivered,
-                  std::size_t unknown);
+void note_answers(guard::WatchBook& book, const queue::Lease& lease,
+                  std::span<const delivery::FinalAnswer> answers);
 
 /// An operator released or forgave an account: the webhook is told.
 void hold_ended(Parts& parts, const std::string& account, const std::string& kind);

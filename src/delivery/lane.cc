@@ -417,15 +417,13 @@ net::Task<> Lane::settle(const ActiveMessage& message, const std::vector<Conclus
 void Lane::record(const ActiveMessage& message, const std::vector<Conclusion>& conclusions) {
   using Kind = queue::RecipientOutcome::Kind;
   const TimePoint now = services_.clock.now();
-  std::size_t delivered = 0;
-  std::size_t unknown = 0;
+  std::vector<FinalAnswer> answers;
   for (const Conclusion& conclusion : conclusions) {
     if (conclusion.outcome.kind == Kind::Untried) continue;
     services_.metrics.recipient(conclusion.outcome.kind);
-    delivered += conclusion.outcome.kind == Kind::Delivered ? 1 : 0;
-    // RFC 3463 §3.2: addressing status, e.g. 5.1.1: what a bought list runs into.
-    unknown +=
-        conclusion.outcome.kind == Kind::Failed && conclusion.outcome.status.starts_with("5.1") ? 1 : 0;
+    const bool unknown = conclusion.outcome.kind == Kind::Failed && says_unknown(conclusion.outcome.status);
+    if (unknown || conclusion.outcome.kind == Kind::Delivered)
+      answers.push_back({message.lease.envelope.recipients[conclusion.position].address, unknown});
     queue::HistoryEvent event = history_event(message, conclusion, now);
     const std::optional<Attempt>& attempt = message.attempts[conclusion.position];
     // Thousands may be sent away from a slow site, again and again: the history has them.
@@ -444,8 +442,8 @@ void Lane::record(const ActiveMessage& message, const std::vector<Conclusion>& c
     }
     services_.history.record(std::move(event));
   }
-  if (services_.answered && !message.lease.account_name.empty() && delivered + unknown > 0)
-    services_.answered(message.lease, delivered, unknown);
+  if (services_.answered && !message.lease.account_name.empty() && !answers.empty())
+    services_.answered(message.lease, answers);
 }
 
 // ---- the end

@@ -26,7 +26,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -37,6 +39,12 @@ namespace postern::delivery {
 using EnqueueReport = std::function<net::Task<Result<>>(net::Loop& loop, std::string recipient,
                                                         std::string content, smtp::MailParams params)>;
 
+/// A final answer for one recipient of an account's message.
+struct FinalAnswer {
+  std::string_view recipient;  ///< valid during the call
+  bool unknown = false;        ///< there is no such address; false: it was delivered
+};
+
 /// What all lanes share. Borrowed: it outlives them.
 struct Services {
   queue::Queue& queue;
@@ -45,8 +53,8 @@ struct Services {
   const Clock& clock;
   Metrics& metrics;
   EnqueueReport enqueue_report;
-  /// Told of final answers: so many recipients of an account's message were delivered, so many do not exist. Any thread.
-  std::function<void(const queue::Lease& lease, std::size_t delivered, std::size_t unknown)> answered = {};
+  /// Told who was delivered to and who does not exist. Any thread.
+  std::function<void(const queue::Lease& lease, std::span<const FinalAnswer> answers)> answered = {};
   std::function<Urgency(AccountId)> urgency = {};  ///< any thread; empty: all mail is prompt
   tlspolicy::MtaSts* mta_sts = nullptr;            ///< nullptr: without MTA-STS
   tlspolicy::SessionLog* tls_sessions = nullptr;   ///< nullptr: without reports to domains

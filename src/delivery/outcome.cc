@@ -1,6 +1,7 @@
 #include "delivery/outcome.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace postern::delivery {
@@ -99,6 +100,12 @@ Outcome classify(const smtp::Reply& reply, Stage stage) {
   Outcome out{decision, status_of(reply, decision), one_line(reply), true};
   out.site = decision == Decision::Retry && is_about_the_site(reply, stage);
   return out;
+}
+
+bool says_unknown(std::string_view status) {
+  // RFC 3463 §3.2, §3.3 (mailbox disabled), RFC 7505 §5.1 (the domain takes no mail).
+  static constexpr std::array kUnknown{"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"};
+  return std::ranges::find(kUnknown, status) != kUnknown.end();
 }
 
 Outcome local_outcome(Decision decision, std::string_view status, std::string text) {

@@ -53,6 +53,10 @@ struct Outcome {
 /// A stranger's text without control characters, at most `longest` octets of it.
 [[nodiscard]] std::string harmless(std::string_view text, std::size_t longest);
 
+/// Whether a status says that there is no such mailbox or domain: what a bought list runs into. Neither a refusal of the
+/// sender (5.1.7, 5.1.8) nor of the content.
+[[nodiscard]] bool says_unknown(std::string_view status);
+
 /// The reply as one line, bounded, without control characters.
 [[nodiscard]] std::string one_line(const smtp::Reply& reply);
 

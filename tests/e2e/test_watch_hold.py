@@ -236,7 +236,7 @@ def test_spared_classes_are_warned_of_only(make_postern, hop):
 def test_complaints_and_bounces_come_from_the_real_server(make_postern, hop):
     hop.rcpt_reply = lambda line: b"550 5.1.1 no such user" if b"@site" in line else b"250 2.1.5 ok"
     server = make_postern(settings(hop))
-    assert send(server, OWNER, owner_mail(30) + [("list", [f"u{n}@site.example" for n in range(4)])]) == []
+    assert send(server, OWNER, owner_mail(30) + [("list", [f"u{n}@{kind}{n}.example" for n in range(6) for kind in ("site", "good")])]) == []
     eventually(lambda: any(r.startswith("bounces: ") for r in server.cli_json("watch", "show", ADDRESS)["reasons"]),
                "bounces to count")
     before = server.cli_json("watch", "show", ADDRESS)["score"]

@@ -7,7 +7,8 @@
 namespace postern::guard {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kOldestVersion = 1;  // without outage and refusers
 // Counts that fade are kept as 16 bits of log2(1 + x): relative error below 0.05 %, largest value 2^36.
 constexpr double kPerOctave = 1800;
 
@@ -57,7 +58,7 @@ class Reader {
 
 /// Every field in its order on disk; `number` and `count` read or write one. A change needs a new kVersion.
 template <class State, class Number, class Count>
-void each_field(State& s, const Number& number, const Count& count) {
+void each_field(std::uint8_t version, State& s, const Number& number, const Count& count) {
   number(s.first_seen);
   number(s.last_seen);
   number(s.last_day);
@@ -85,6 +86,12 @@ void each_field(State& s, const Number& number, const Count& count) {
     count(*value);
   number(s.held_since);
   number(s.warned_at);
+  if (version < 2) return;
+  count(s.outage);
+  for (auto& refuser : s.refusers) {
+    number(refuser.domain);
+    number(refuser.times);
+  }
 }
 
 template <std::size_t N>
@@ -130,7 +137,7 @@ std::string encode(const AccountState& state) {
   out.put(kVersion);
   out.put(static_cast<std::uint8_t>(state.given));
   each_field(
-      state, [&out](auto value) { out.put(value); }, [&out](float value) { out.put_count(value); });
+      kVersion, state, [&out](auto value) { out.put(value); }, [&out](float value) { out.put_count(value); });
   put_filter(out, state.recipients);
   put_filter(out, state.domains);
   return out.take();
@@ -142,12 +149,12 @@ Result<AccountState> decode_account_state(std::string_view octets) {
   std::uint8_t given = 0;
   in.get(version);
   in.get(given);
-  if (version != kVersion || given > static_cast<std::uint8_t>(SenderClass::Bulk))
+  if (version < kOldestVersion || version > kVersion || given > static_cast<std::uint8_t>(SenderClass::Bulk))
     return fail(Errc::Corrupt, "an account's watch state has an unknown version or class");
   AccountState state;
   state.given = static_cast<SenderClass>(given);
   each_field(
-      state, [&in](auto& value) { in.get(value); }, [&in](float& value) { in.get_count(value); });
+      version, state, [&in](auto& value) { in.get(value); }, [&in](float& value) { in.get_count(value); });
   get_filter(in, state.recipients);
   get_filter(in, state.domains);
   if (!in.exactly_read()) return fail(Errc::Corrupt, "an account's watch state has a wrong length");

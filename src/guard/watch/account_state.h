@@ -18,6 +18,12 @@ enum class SenderClass : std::uint8_t { Unknown, Person, App, Bulk };
 /// "person", "app", "bulk". Error: Malformed.
 [[nodiscard]] Result<SenderClass> parse_sender_class(std::string_view text);
 
+/// A domain that refused the account's recipients and has taken none since.
+struct Refuser {
+  std::uint16_t domain = 0;  ///< of its hash; 0: free
+  std::uint8_t times = 0;    ///< in a row
+};
+
 /// Everything the watch knows of one account.
 ///
 /// Limits   constant size, whatever the account sends; at most kEncodedBytes on disk. No address is in it.
@@ -54,8 +60,10 @@ struct AccountState {
   float odd_hours = 0;  ///< how unusual the hours of new recipients are
   float bounce_evidence = 0;
   float recent_bounces = 0;
-  float largest = 0;   ///< recipients of one message
-  float reported = 0;  ///< scanner, complaints, failed logins before a login
+  float outage = 0;  ///< how much better a next hop that refuses everything explains the bounces, in nats
+  std::array<Refuser, 4> refusers{};  ///< the latest first
+  float largest = 0;                  ///< recipients of one message
+  float reported = 0;                 ///< scanner, complaints, failed logins before a login
 
   // Holding.
   std::int64_t held_since = 0;  ///< 0: not held

@@ -14,8 +14,8 @@ AccountState busy_account() {
     const WatchedRecipient to = WatchedRecipient::of("r" + std::to_string(i % 400) + "@d.example");
     const Place place = Place::of(*net::IpAddress::parse("192.0." + std::to_string(i % 9) + ".1"));
     Watch::judge(state, surroundings, {static_cast<std::int64_t>(1'700'000'000 + i * 3000), place, {&to, 1}});
-    Watch::delivered(state, surroundings, static_cast<std::int64_t>(1'700'000'000 + i * 3000), 1,
-                     i % 50 == 0 ? 1 : 0, false);
+    Watch::delivered(state, surroundings, static_cast<std::int64_t>(1'700'000'000 + i * 3000),
+                     Answered::of("r@site" + std::to_string(i % 7) + ".example", i % 50 == 0, false));
   }
   return state;
 }

@@ -25,7 +25,7 @@ constexpr std::array<Window, 4> kNewRecipientWindows{{{Measure::NewRecipients10m
 // write to thousands.
 constexpr double kPersonTail = 5;
 constexpr double kBulkTail = 2.5;
-constexpr double kPersonPerDay = 30;
+constexpr double kPersonPerDay = 50;
 constexpr double kBulkPerDay = 300;
 
 constexpr double kLeastOutreach = 13.5;
@@ -61,11 +61,23 @@ double usual_new(const AccountState& state, std::size_t window) {
   return std::max(usual, least * young);
 }
 
+/// 0: writes to people it knows. 1: writes to strangers all day long, as a shop does: for such an account a new
+/// recipient is no news. The past and the messages of now have to agree, so an attack does not make one.
+double like_application(const AccountState& state) {
+  const double messages = state.habit.past(Measure::Messages1d);
+  if (messages < 15 || state.active_days < 10) return 0;
+  const double outreach = state.habit.past(Measure::Outreach1d) / messages;
+  const auto ramp = [](double x, double from, double to) {
+    return std::clamp((x - from) / (to - from), 0.0, 1.0);
+  };
+  return std::min(ramp(outreach, 0.5, 0.7), ramp(state.new_share, 0.6, 0.8));
+}
+
 double tail(const AccountState& state) {
   const double per_day = std::max(1.0, state.habit.past(Measure::NewRecipients1d));
   if (state.given == SenderClass::App || state.given == SenderClass::Bulk) return kBulkTail;
-  const double bulk =
-      std::clamp(std::log(per_day / kPersonPerDay) / std::log(kBulkPerDay / kPersonPerDay), 0.0, 1.0);
+  const double bulk = std::clamp(std::log(per_day / kPersonPerDay) / std::log(kBulkPerDay / kPersonPerDay),
+                                 like_application(state), 1.0);
   return kPersonTail + bulk * (kBulkTail - kPersonTail);
 }
 
@@ -93,7 +105,7 @@ Evidence new_recipients(const AccountState& state) {
     consider(habit.current(kNewRecipientWindows[i].measure), usual_new(state, i),
              kNewRecipientWindows[i].name);
   // Many days without more than this make more than this rarer. (Lists come as they will.)
-  const double days = std::min(1.0, state.active_days / 60.0);
+  const double days = std::min(1.0, state.active_days / 60.0) * (1 - like_application(state));
   const auto consider_outreach = [&](double now, double usual, const char* window) {
     const double own = std::clamp(1 - kLeastOutreach / usual, 0.0, 1.0);  // not the floor for all
     const double strength = now > usual ? tail(state) * (1 + 0.8 * days * own) * std::log(now / usual) : 0;
@@ -128,6 +140,8 @@ Evidence volume(const AccountState& state) {
   // Much mail to people the account knows is a busy day.
   const double fresh = state.mostly_new / std::max(1.0F, state.mostly_new + state.mostly_known);
   most.strength *= std::max(fresh, strange_part(state));
+  // Who writes to strangers only shows the same fact again.
+  most.strength *= 1 - 0.7 * like_application(state);
   return most;
 }
 
@@ -167,14 +181,28 @@ Evidence odd_hours(const AccountState& state) {
           0, ""};
 }
 
+/// The bounces' evidence, seen against the other explanations.
+double bounce_strength(const AccountState& state) {
+  // One in a thousand days a relay or a firewall refuses everything. Then nobody gets through, while a bought list
+  // has its living addresses.
+  constexpr double kOutagePrior = -6.9;
+  const double outage = state.outage + kOutagePrior;
+  const double relay_is_well = std::max(outage, 0.0) + std::log1p(std::exp(-std::abs(outage)));
+  // The evidence is that of the worst stretch of the day, and in much mail there is one by chance.
+  constexpr double kStretch = 20;
+  const double by_chance = std::log1p(state.habit.current(Measure::Messages1d) / kStretch);
+  return std::max(0.0, state.bounce_evidence - relay_is_well - by_chance);
+}
+
 Evidence bounces(const AccountState& state) {
   Evidence e{Signal::Bounces, 0, state.recent_bounces, usual_bounces(state), ""};
   // Floors: one bounce is nobody's fault, two are a hint, a few in a row happen to who sends thousands. Alone
   // they hold an account only when they are many and a good part of the day's mail.
   const double part = state.recent_bounces / std::max(1.0, state.habit.current(Measure::Messages1d));
   const bool many = state.recent_bounces >= 8 && part >= std::max(0.08, 3 * e.usual);
-  const double cap = many ? kManyBouncesCap : state.recent_bounces > 2.5 ? kBounceCap : 1.5;
-  if (state.recent_bounces > 1.5) e.strength = std::min<double>(state.bounce_evidence, cap);
+  const double hint = 1.5 * std::min(1.0, part / 0.1);
+  const double cap = many ? kManyBouncesCap : state.recent_bounces > 2.5 ? kBounceCap : hint;
+  if (state.recent_bounces > 1.5) e.strength = std::min(bounce_strength(state), cap);
   return e;
 }
 

@@ -14,6 +14,10 @@ constexpr std::int64_t kMoment = 20;  // seconds
 // becomes past.
 constexpr std::int64_t kShortestTurn = 12 * 3600;
 constexpr std::int64_t kLongestTurn = 4 * 86400;
+constexpr double kYouth = 0.6;     // the half-life of that habit, in ages of the account
+constexpr double kNoPerson = 200;  // new recipients a day
+constexpr std::size_t kOfNewRecipients = 6;
+static_assert(index(Measure::Outreach7d) + 1 == kOfNewRecipients);
 
 }  // namespace
 
@@ -32,10 +36,18 @@ void Habit::advance(std::int64_t time, std::int64_t age) {
   const std::int64_t turn = std::clamp(age / 4, kShortestTurn, kLongestTurn);
   if (time - turned < turn) return;
   const bool both = time - turned >= 2 * turn;  // nothing happened for a turn: `recent` is past, too
-  const auto fade = static_cast<float>(
-      std::exp2(-static_cast<double>(time - turned) / static_cast<double>(kHalfLife.count())));
+  const auto after = [passed = static_cast<double>(time - turned)](double half_life) {
+    return static_cast<float>(std::exp2(-passed / half_life));
+  };
+  const auto whole = static_cast<double>(kHalfLife.count());
+  const float fade = after(whole);
+  // In its first days an account writes to everybody for the first time: a person's habit of that is soon over.
+  const bool person = most[index(Measure::NewRecipients1d)] < kNoPerson;
+  const float first_days =
+      person ? after(std::clamp(kYouth * static_cast<double>(age), 7 * kDay, whole)) : fade;
   for (std::size_t i = 0; i < kMeasures; ++i) {
-    most[i] = std::max(most[i] * fade, both ? std::max(older[i], recent[i]) : older[i]);
+    most[i] = std::max(most[i] * (i < kOfNewRecipients ? first_days : fade),
+                       both ? std::max(older[i], recent[i]) : older[i]);
     older[i] = both ? 0 : recent[i];
     recent[i] = 0;
   }

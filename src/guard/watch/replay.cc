@@ -107,6 +107,14 @@ Result<> parse_recipients(std::string_view text, std::vector<WatchedRecipient>& 
   return {};
 }
 
+/// Hash of the domain of all recipients; 0: they have several.
+std::uint64_t one_domain(const ReplayEvent& event) {
+  const std::uint64_t domain = event.recipients.front().domain;
+  const bool one = std::ranges::all_of(event.recipients,
+                                       [domain](const WatchedRecipient& to) { return to.domain == domain; });
+  return one ? domain : 0;
+}
+
 /// The state of a whole replay.
 class Replay {
  public:
@@ -135,8 +143,8 @@ class Replay {
       return;
     }
     act(account, event,
-        Watch::delivered(account.state, surroundings_, event.time, 1, event.bounced ? 1 : 0,
-                         judged.new_recipients > 0));
+        Watch::delivered(account.state, surroundings_, event.time,
+                         {1, event.bounced ? 1.0 : 0.0, judged.new_recipients > 0, one_domain(event)}));
   }
 
   ReplaySummary finish() {

@@ -18,6 +18,9 @@ constexpr double kFewNew = 8;          // new recipients without which nothing b
 constexpr double kFewBounces = 5;
 constexpr double kSuspectNetwork = 3;
 constexpr std::int64_t kWarnAgain = kDay;
+constexpr double kRefusesAll = 0.97;  // share of bounces when a next hop refuses everything
+constexpr float kTookOne = 3.5F;      // nats
+constexpr float kMostOutage = 40;
 
 /// x fades to x/e in `seconds`.
 void fade(float& x, double passed, double seconds) {
@@ -73,6 +76,7 @@ void advance(AccountState& state, std::int64_t time) {
     fade(state.odd_hours, passed, 7200);
     fade(state.bounce_evidence, passed, kDay);
     fade(state.recent_bounces, passed, kDay);
+    fade(state.outage, passed, kDay);
     fade(state.largest, passed, 7200);
     fade(state.reported, passed, kDay);
     fade(state.new_networks, passed, 120 * kDay);
@@ -172,6 +176,27 @@ Judgement conclude(AccountState& state, Surroundings& surroundings, std::int64_t
   return out;
 }
 
+/// How much of a bounce speaks against the account, 0 to 1. A domain that refuses one recipient after the other and
+/// takes none is at fault itself; lists that were bought bounce here and there, at domains that take the rest.
+double domain_at_fault(AccountState& state, const Answered& answered) {
+  const auto domain = static_cast<std::uint16_t>(answered.domain);
+  if (domain == 0) return 1;
+  auto& all = state.refusers;
+  auto found = std::ranges::find(all, domain, &Refuser::domain);
+  if (answered.bounced < answered.recipients) {
+    if (found != all.end()) {
+      std::move(found + 1, all.end(), found);
+      all.back() = {};
+    }
+    return 1;
+  }
+  const Refuser before = found == all.end() ? Refuser{domain, 0} : *found;
+  if (found == all.end()) --found;
+  std::move_backward(all.begin(), found, found + 1);
+  all.front() = {domain, static_cast<std::uint8_t>(std::min(255, before.times + 1))};
+  return 1.0 / (1 + before.times);
+}
+
 }  // namespace
 
 WatchedRecipient WatchedRecipient::of(std::string_view address) {
@@ -201,21 +226,31 @@ Judgement Watch::judge(AccountState& state, Surroundings& surroundings, const Wa
   return out;
 }
 
+Answered Answered::of(std::string_view address, bool bounced, bool fresh) {
+  return {1, bounced ? 1.0 : 0.0, fresh, WatchedRecipient::of(address).domain};
+}
+
 Judgement Watch::delivered(AccountState& state, Surroundings& surroundings, std::int64_t time,
-                           double recipients, double bounced, bool fresh) {
+                           const Answered& answered) {
   advance(state, time);
+  const double taken = answered.recipients - answered.bounced;
+  const double bounced = answered.bounced * domain_at_fault(state, answered);
   // How much likelier bounces are when a bought list is mailed than when the owner writes.
   const double usual = usual_bounces(state);
   const double attack = std::clamp(5 * usual, 0.2, 0.6);
-  const double weight = fresh ? 1 : 0.3;
-  const double evidence = weight * (bounced * std::log(attack / usual) +
-                                    (recipients - bounced) * std::log((1 - attack) / (1 - usual)));
+  const double weight = answered.fresh ? 1 : 0.3;
+  const double evidence =
+      weight * (bounced * std::log(attack / usual) + taken * std::log((1 - attack) / (1 - usual)));
   state.bounce_evidence = static_cast<float>(std::clamp(state.bounce_evidence + evidence, 0.0, 12.0));
-  state.recent_bounces += static_cast<float>(bounced * (fresh ? 1 : 0.5));
+  state.recent_bounces += static_cast<float>(bounced * (answered.fresh ? 1 : 0.5));
+  // A next hop that refuses everything takes nobody: one acceptance speaks against it more than the sum can say.
+  if (taken > 0) state.outage = std::max(0.0F, state.outage / 2 - kTookOne);
+  if (taken <= 0) state.outage += static_cast<float>(answered.bounced * std::log(kRefusesAll / usual));
+  state.outage = std::min(state.outage, kMostOutage);
   const double trust = state.bounce_evidence < 3 ? 1 : 0.25;
-  const double forget = std::exp(-recipients / 1000);
+  const double forget = std::exp(-answered.recipients / 1000);
   state.bounced = static_cast<float>(state.bounced * forget + bounced * trust);
-  state.delivered = static_cast<float>(state.delivered * forget + recipients * trust);
+  state.delivered = static_cast<float>(state.delivered * forget + answered.recipients * trust);
   return bounced > 0 ? conclude(state, surroundings, time) : Judgement{};
 }
 

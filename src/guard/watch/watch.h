@@ -44,6 +44,17 @@ struct Judgement {
   std::uint32_t unseen = 0;   ///< the same, counted
 };
 
+/// What became of mail of an account.
+struct Answered {
+  double recipients = 1;     ///< that got their final answer
+  double bounced = 0;        ///< of them do not exist
+  bool fresh = false;        ///< they were new recipients
+  std::uint64_t domain = 0;  ///< hash of the recipients' domain; 0: not known, or several
+
+  /// One recipient of "user@domain", in lower case.
+  [[nodiscard]] static Answered of(std::string_view address, bool bounced, bool fresh);
+};
+
 /// Something else that speaks against an account.
 enum class Report : std::uint8_t { ScannerSuspicion, ScannerSpam, Complaint, FailedLoginsBefore };
 
@@ -60,10 +71,8 @@ class Watch {
 
   /// `message` is about to be accepted. Learns it, unless the account is (or is now) held.
   static Judgement judge(AccountState& state, Surroundings& surroundings, const WatchedMessage& message);
-  /// What became of the account's mail: `bounced` permanent failures among `recipients`. `fresh`: they were new
-  /// recipients.
   static Judgement delivered(AccountState& state, Surroundings& surroundings, std::int64_t time,
-                             double recipients, double bounced, bool fresh);
+                             const Answered& answered);
   static Judgement report(AccountState& state, Surroundings& surroundings, std::int64_t time, Report report,
                           double amount = 1);
 

@@ -211,9 +211,15 @@ void WatchBook::judge_known(const std::string& account, Judge judge) {
   tell(news);
 }
 
-void WatchBook::delivered(const std::string& account, double recipients, double bounced, bool fresh) {
+void WatchBook::delivered(const std::string& account, std::span<const Answered> answers) {
   judge_known(account, [&](AccountState& state, std::int64_t time) -> std::optional<Judgement> {
-    return Watch::delivered(state, surroundings_, time, recipients, bounced, fresh);
+    Judgement worst;
+    for (const Answered& answer : answers) {
+      const Judgement judged = Watch::delivered(state, surroundings_, time, answer);
+      if (judged.action > worst.action) worst = judged;
+      if (worst.action == Action::Hold) break;
+    }
+    return worst;
   });
 }
 

@@ -83,9 +83,8 @@ class WatchBook {
 
   /// What the watch makes of `sending`, which is about to be accepted. Hold or Held: it must not leave.
   [[nodiscard]] Judgement judge(const Sending& sending);
-  /// Of the account's mail, `recipients` got their final answer, `bounced` of them do not exist. `fresh`: it went to
-  /// new recipients.
-  void delivered(const std::string& account, double recipients, double bounced, bool fresh);
+  /// What became of recipients of the account's mail.
+  void delivered(const std::string& account, std::span<const Answered> answers);
   void report(const std::string& account, Report report, double amount = 1);
   /// Somebody reported `count` messages of the account as spam. Error: NotFound: it has never sent.
   [[nodiscard]] Result<> complain(const std::string& account, std::uint32_t count);

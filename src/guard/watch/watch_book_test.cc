@@ -45,7 +45,8 @@ class WatchBookTest : public testing::Test {
       ++victims_;
       const Action action = send(account, to, "203.0.113.5").action;
       if (action == Action::Hold || action == Action::Held) return sent;
-      book_->delivered(account, 1, sent % 5 == 4 ? 1 : 0, true);
+      const Answered answered = Answered::of(to, sent % 5 == 4, true);
+      book_->delivered(account, {&answered, 1});
       clock_.advance(std::chrono::seconds(10));
     }
     return 500;

@@ -26,8 +26,8 @@ struct Life {
     const Judgement judged =
         Watch::judge(state, surroundings, {now, Place::of(*net::IpAddress::parse(ip)), recipients});
     if (state.held()) return judged;
-    const Judgement after =
-        Watch::delivered(state, surroundings, now, 1, bounced ? 1 : 0, judged.new_recipients > 0);
+    const Judgement after = Watch::delivered(state, surroundings, now,
+                                             Answered::of(to.front(), bounced, judged.new_recipients > 0));
     return after.action == Action::Hold ? after : judged;
   }
   std::string stranger() {
@@ -218,6 +218,45 @@ TEST(Watch, ReportsSpeakToo) {
   Watch::report(life.state, life.surroundings, life.now, Report::Complaint);
   Watch::report(life.state, life.surroundings, life.now, Report::ScannerSpam);
   EXPECT_GT(Watch::weigh(life.state).score(), before + 3);
+}
+
+/// A person's ordinary month: what the cases below begin with.
+Life after_a_month() {
+  Life life;
+  for (int i = 0; i < 150; ++i) {
+    life.send({"friend" + std::to_string(i % 12) + "@y.example"});
+    life.now += 17'000;
+  }
+  return life;
+}
+
+TEST(WatchBounces, OfWhoRefusesEverythingAreNotTheAccounts) {
+  Life one_domain = after_a_month();
+  Life whole_relay = after_a_month();
+  Life bought_list = after_a_month();
+  int sent = 0;
+  for (; sent < 15; ++sent) {
+    const std::string n = std::to_string(sent);
+    EXPECT_NE(one_domain.send({"u" + n + "@down.example"}, kHome, true).action, Action::Hold) << n;
+    EXPECT_NE(whole_relay.send({"u" + n + "@d" + n + ".example"}, kHome, true).action, Action::Hold) << n;
+  }
+  EXPECT_LT(Watch::weigh(one_domain.state)[Signal::Bounces].strength, 6);
+  EXPECT_LT(Watch::weigh(whole_relay.state)[Signal::Bounces].strength, 1);
+  // One of three lives: nothing but a list explains that.
+  Action action = Action::None;
+  for (sent = 0; sent < 40 && action != Action::Hold; ++sent)
+    action = bought_list.send({bought_list.stranger()}, kHome, sent % 3 != 2).action;
+  EXPECT_EQ(action, Action::Hold);
+  EXPECT_LT(sent, 25);
+}
+
+TEST(WatchBounces, ADomainThatTakesTheRestIsNotAtFault) {
+  Life life = after_a_month();
+  for (int i = 0; i < 6; ++i) {
+    life.send({"a" + std::to_string(i) + "@large.example"}, kHome, true);
+    life.send({"b" + std::to_string(i) + "@large.example"}, kHome, false);
+  }
+  EXPECT_GT(Watch::weigh(life.state)[Signal::Bounces].strength, 3);
 }
 
 }  // namespace
