@@ -1,7 +1,6 @@
 #include "admin/webhook.h"
 
 #include "base/base64.h"
-#include "base/log.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -14,9 +13,6 @@
 namespace postern::admin {
 namespace {
 
-constexpr std::array<std::chrono::seconds, Webhook::kAttempts> kPauses{
-    std::chrono::seconds{0}, std::chrono::seconds{2}, std::chrono::seconds{15}, std::chrono::seconds{60},
-    std::chrono::seconds{300}};
 constexpr std::size_t kLeastKey = 16;
 
 bool this_machine(const std::string& host) {
@@ -72,30 +68,23 @@ Result<std::unique_ptr<Webhook>> Webhook::create(const std::string& url, const s
   return std::unique_ptr<Webhook>(new Webhook(url, *std::move(key), clock, std::move(http)));
 }
 
-net::Task<> Webhook::post(net::Loop& loop, std::string id, std::string body) {
-  std::string why;
-  for (const std::chrono::seconds pause : kPauses) {
-    if (pause.count() > 0) co_await loop.sleep_until(clock_.steady_now() + pause);
-    const std::int64_t now =
-        std::chrono::duration_cast<std::chrono::seconds>(clock_.now().time_since_epoch()).count();
-    net::HttpRequest request;
-    request.method = "POST";
-    request.url = url_;
-    request.fields = {{"Content-Type", "application/json"},
-                      {"webhook-id", id},
-                      {"webhook-timestamp", std::to_string(now)},
-                      {"webhook-signature", webhook_signature(key_, id, now, body)}};
-    request.body = body;
-    const Result<net::HttpResponse> answer =
-        co_await http_->fetch(loop, std::move(request), clock_.steady_now() + kPatience);
-    if (answer && answer->status / 100 == 2) {
-      log::Event(log::Level::Info, "webhook.told").with("id", id);
-      co_return;
-    }
-    why = answer ? "HTTP status " + std::to_string(answer->status) : answer.error().detail;
-    log::Event(log::Level::Warning, "webhook.failed").with("id", id).with("why", why);
-  }
-  log::Event(log::Level::Error, "webhook.given_up").with("id", id).with("why", why);
+net::Task<Result<>> Webhook::call(net::Loop& loop, std::string id, std::string body) const {
+  const std::int64_t now =
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.now().time_since_epoch()).count();
+  net::HttpRequest request;
+  request.method = "POST";
+  request.url = url_;
+  request.fields = {{"Content-Type", "application/json"},
+                    {"webhook-id", id},
+                    {"webhook-timestamp", std::to_string(now)},
+                    {"webhook-signature", webhook_signature(key_, id, now, body)}};
+  request.body = std::move(body);
+  const Result<net::HttpResponse> answer =
+      co_await http_->fetch(loop, std::move(request), clock_.steady_now() + kPatience);
+  if (!answer) co_return answer.error();
+  if (answer->status / 100 != 2)
+    co_return fail(Errc::Unavailable, "HTTP status " + std::to_string(answer->status));
+  co_return Result<>{};
 }
 
 }  // namespace postern::admin

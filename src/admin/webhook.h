@@ -22,12 +22,10 @@ namespace postern::admin {
 
 /// Tells an operator's own program of events, by POST with a signature.
 ///
-/// Threads  post() from any loop.
-/// Limits   kAttempts attempts of kPatience each, with growing pauses; then it is given up, and logged. What waits
-///          when the process ends is lost: the mail to the operator is the durable way.
+/// Threads  call() from any loop.
+/// Limits   one attempt, of kPatience. Who has to be told in any case keeps the call and repeats it (app/hook_calls.h).
 class Webhook {
  public:
-  static constexpr int kAttempts = 5;
   static constexpr std::chrono::seconds kPatience{10};
 
   /// Errors: NotFound: the secret file cannot be read. Malformed: the key, the URL, or http:// to another machine.
@@ -37,7 +35,8 @@ class Webhook {
                                                                net::AddressLookup& lookup);
 
   /// `id` is the event's own: whoever gets it twice can tell. `body` is JSON.
-  net::Task<> post(net::Loop& loop, std::string id, std::string body);
+  /// Errors: those of the connection; Unavailable: an answer other than 2xx.
+  net::Task<Result<>> call(net::Loop& loop, std::string id, std::string body) const;
 
  private:
   Webhook(std::string url, std::string key, const Clock& clock, std::unique_ptr<net::HttpClient> http)

@@ -38,10 +38,13 @@ struct Ports {
   std::vector<std::uint16_t> admin;
 };
 
+enum class HookResult : std::uint8_t { Told, Failed, GivenUp };
+
 struct WatchMetrics {
   WatchMetrics(metrics::Registry& registry, const guard::WatchBook& book);
   metrics::Counter holds;
   metrics::Counter warnings;
+  metrics::CounterBy<HookResult> webhook;
   metrics::Reading held;
   metrics::Reading in_memory;
 };
@@ -73,7 +76,7 @@ struct Parts {
   std::unique_ptr<queue::History> history;
   std::unique_ptr<guard::WatchBook> watch;  ///< nullptr: [watch] is off
   std::optional<WatchMetrics> watch_metrics;
-  std::unique_ptr<admin::Webhook> watch_webhook;  ///< nullptr: nobody is called
+  Live<std::shared_ptr<admin::Webhook>> watch_webhook{nullptr};  ///< holds nullptr: nobody is called
 
   // Taking mail.
   Live<intake::Options> intake_options{config.intake};
@@ -82,7 +85,8 @@ struct Parts {
   std::shared_ptr<net::TlsServer>
       tls_with_client_certificates;  ///< for listen.client_certificates; may be nullptr
   net::SystemAddressLookup scanner_lookup;
-  std::unique_ptr<scan::Scanner> scanner;  ///< nullptr: none is configured
+  scan::Metrics scan_metrics{registry};
+  Live<std::shared_ptr<scan::Scanner>> scanner{nullptr};  ///< holds nullptr: none is configured
   std::optional<intake::Services> intake;
   submission::Metrics submission_metrics{registry};
   submission::LogBudget log_budget{clock};

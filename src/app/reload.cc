@@ -1,5 +1,6 @@
 #include "app/reload.h"
 
+#include "app/hook_calls.h"
 #include "app/server.h"
 #include "app/service_manager.h"
 #include "base/log.h"
@@ -36,6 +37,14 @@ Reloader::Reloader(Parts& parts, std::string config_path)
 Result<> Reloader::take_over(config::Config fresh) {
   POSTERN_TRY(guard::LimitConfig limits, fresh.limit_config());
   POSTERN_TRY(delivery::Settings delivery, delivery_settings(fresh));  // reads passwords and CA files again
+  std::shared_ptr<admin::Webhook> webhook;                             // its key is read again
+  if (parts_.watch) {
+    POSTERN_TRY(webhook, make_webhook(parts_, fresh.watch));
+  }
+  std::shared_ptr<scan::Scanner> scanner = *parts_.scanner.now();
+  if (fresh.scan != running_.scan) {
+    POSTERN_TRY(scanner, make_scanner(parts_, fresh.scan));
+  }
   std::vector<std::function<void()>> certificates;
   for (net::TlsServer* server : {parts_.tls.get(), parts_.tls_with_client_certificates.get()}) {
     if (server == nullptr) continue;
@@ -47,6 +56,9 @@ Result<> Reloader::take_over(config::Config fresh) {
   parts_.submission_options.replace(fresh.submission);
   parts_.intake_options.replace(intake_options(fresh));
   parts_.limits->replace(std::move(limits));
+  if (parts_.watch) parts_.watch->use(fresh.watch);
+  parts_.watch_webhook.replace(std::move(webhook));
+  parts_.scanner.replace(std::move(scanner));
   parts_.lockout->replace(fresh.lockout);
   parts_.dispatcher->adopt(std::move(delivery));
   parts_.history->keep(fresh.history.keep);

@@ -69,13 +69,11 @@ Result<> load_certificates(Parts& parts) {
 Result<> build_submission(Parts& parts) {
   const config::Config& config = parts.config;
   parts.intake_options.replace(intake_options(config));
-  if (!config.scan.milters.empty() || !config.scan.rspamd.empty()) {
-    POSTERN_TRY(parts.scanner,
-                scan::Scanner::create(config.scan, config.data_dir, parts.registry, parts.scanner_lookup));
-  }
+  POSTERN_TRY(std::shared_ptr<scan::Scanner> scanner, make_scanner(parts, config.scan));
+  parts.scanner.replace(std::move(scanner));
   parts.intake.emplace(intake::Services{config.hostname, parts.intake_options, parts.clock, *parts.directory,
                                         *parts.limits, *parts.queue, *parts.history, parts.watch.get(),
-                                        [&parts] { return report_domain(parts); }, parts.scanner.get()});
+                                        [&parts] { return report_domain(parts); }, &parts.scanner});
   std::vector<net::Network> proxies;
   for (const std::string& text : config.submission.proxy_networks) {
     POSTERN_TRY(net::Network network, net::Network::parse(text));
@@ -180,6 +178,14 @@ void run(Parts& parts, Signals& signals, Reloader& reloader) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<scan::Scanner>> make_scanner(Parts& parts, const scan::Options& options) {
+  if (options.milters.empty() && options.rspamd.empty()) return std::shared_ptr<scan::Scanner>();
+  POSTERN_TRY(
+      std::shared_ptr<scan::Scanner> scanner,
+      scan::Scanner::create(options, parts.config.data_dir, parts.scan_metrics, parts.scanner_lookup));
+  return scanner;
+}
 
 std::vector<net::CertificateFiles> certificate_files(const config::Tls& tls) {
   std::vector<net::CertificateFiles> files{{tls.certificate, tls.key}};

@@ -5,6 +5,8 @@
 #include "delivery/lane.h"
 #include "net/tls.h"
 
+#include "scan/scanner.h"
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,10 @@ namespace postern::app {
 [[nodiscard]] intake::Options intake_options(const config::Config& config);
 /// Errors: a password or CA file that cannot be used, with its name.
 [[nodiscard]] Result<delivery::Settings> delivery_settings(const config::Config& config);
+
+struct Parts;
+/// The content scanners that `options` name; nullptr: none. Error: Malformed.
+[[nodiscard]] Result<std::shared_ptr<scan::Scanner>> make_scanner(Parts& parts, const scan::Options& options);
 
 /// Runs the server until SIGTERM or SIGINT, then finishes what is in flight. The bound ports are in
 /// data_dir/listening.json while it runs. Errors: whatever keeps it from starting, in words for the operator.

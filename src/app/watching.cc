@@ -2,6 +2,7 @@
 
 #include "admin/queue_json.h"
 #include "app/hold_notice.h"
+#include "app/hook_calls.h"
 #include "base/log.h"
 #include "smtp/ascii.h"
 
@@ -45,11 +46,12 @@ net::Task<Result<>> freeze(Parts& parts, net::Loop& loop, const guard::HeldAccou
 net::Task<Result<>> tell_by_mail(Parts& parts, net::Loop& loop, const guard::HeldAccount& hold,
                                  const std::string& to) {
   if (to.find('@') == std::string::npos) co_return Result<>{};
-  std::string content = hold_notice({.hostname = parts.config.hostname,
-                                     .to = to,
-                                     .now = parts.clock.now(),
-                                     .keeps_new_mail = parts.config.watch.new_mail == guard::NewMail::Hold},
-                                    hold);
+  std::string content =
+      hold_notice({.hostname = parts.config.hostname,
+                   .to = to,
+                   .now = parts.clock.now(),
+                   .keeps_new_mail = parts.watch->options()->new_mail == guard::NewMail::Hold},
+                  hold);
   std::string recipient = to;
   smtp::MailParams params;
   const Result<> queued = co_await intake::enqueue_generated(
@@ -61,14 +63,13 @@ net::Task<Result<>> tell_by_mail(Parts& parts, net::Loop& loop, const guard::Hel
 
 void call_webhook(Parts& parts, net::Loop& loop, const std::string& event, TimePoint when,
                   json::object body) {
-  if (!parts.watch_webhook) return;
   body["event"] = event;
   body["time"] = admin::shown(when);
   body["server"] = parts.config.hostname;
   // The same event has the same id, also from the next process.
   const std::string id = event + "-" + std::string(body.at("account").as_string()) + "-" +
                          std::to_string(when.time_since_epoch().count());
-  loop.spawn(parts.watch_webhook->post(loop, id, json::serialize(body)));
+  tell_webhook(parts, loop, id, json::serialize(body));
 }
 
 void end_sessions(Parts& parts, const std::string& account) {
@@ -99,7 +100,8 @@ net::Task<> carry_out(Parts& parts, net::Loop& loop, guard::HeldAccount hold) {
       parts, loop, "watch.hold", hold.since,
       {{"account", admin::utf8(hold.account)}, {"score", hold.score}, {"reasons", std::move(reasons)}});
   const Result<> owner = co_await tell_by_mail(parts, loop, hold, hold.account);
-  const Result<> operators = co_await tell_by_mail(parts, loop, hold, parts.config.watch.notify);
+  const std::string notify = parts.watch->options()->notify;
+  const Result<> operators = co_await tell_by_mail(parts, loop, hold, notify);
   if (!frozen || !owner || !operators) co_return;
   if (const Result<> marked = parts.watch->mark_told(hold.account); !marked)
     log::Event(log::Level::Error, "watch.not_written").with("why", marked.error().detail);
@@ -131,6 +133,10 @@ WatchMetrics::WatchMetrics(metrics::Registry& registry, const guard::WatchBook& 
             "Accounts held as stolen. Each one wants an operator: postern watch ls."),
       warnings(registry, "postern_watch_warnings_total",
                "Accounts that came near a hold, or are spared by watch.never_hold."),
+      webhook(
+          registry, "postern_watch_webhook_total", "result", {"told", "failed", "given_up"},
+          "Calls of watch.webhook. failed: to be repeated. given_up: after three days, or because no webhook "
+          "is configured any more; the mail about the hold went out beside it."),
       held(registry, "postern_watch_held_accounts", "Accounts that are held now.",
            [&book] { return static_cast<double>(book.held().size()); }),
       in_memory(registry, "postern_watch_accounts_in_memory", "Accounts whose habits are in memory.",
@@ -145,10 +151,8 @@ Result<> build_watch(Parts& parts) {
   };
   POSTERN_TRY(parts.watch,
               guard::WatchBook::open(parts.config.data_dir + "/watch.db", parts.clock, options, how_near));
-  if (!options.webhook.empty()) {
-    POSTERN_TRY(parts.watch_webhook, admin::Webhook::create(options.webhook, options.webhook_secret_file,
-                                                            parts.clock, parts.lookup));
-  }
+  POSTERN_TRY(std::shared_ptr<admin::Webhook> webhook, make_webhook(parts, options));
+  parts.watch_webhook.replace(std::move(webhook));
   build_watch_metrics(parts);
   return reconcile_holds(parts);
 }
@@ -175,6 +179,7 @@ Result<> reconcile_holds(Parts& parts) {
 void start_watch(Parts& parts) {
   if (!parts.watch) return;
   net::Loop& first = parts.workers.front()->loop;
+  resume_webhook_calls(parts, first);
   for (const guard::HeldAccount& hold : parts.watch->held()) {
     if (!hold.told) first.spawn(carry_out(parts, first, hold));
   }

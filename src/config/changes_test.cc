@@ -37,6 +37,8 @@ TEST(Changes, NameWhatTakesEffectAndWhatWaits) {
            Case{kRelay, "", "smarthost.a.host", "nothing"},
            Case{relay.c_str(), "", "delivery.mode, delivery.smarthost, smarthost.a.host", "nothing"},
            Case{relay.c_str(), same_relay_port.c_str(), "smarthost.a.port", "nothing"},
+           Case{"", "[watch]\nnew_mail = \"refuse\"\nenabled = false\n[scan]\nmilter_timeout = \"5s\"",
+                "watch.new_mail, scan.milter_timeout", "watch.enabled"},
            Case{"", "[delivery]\nfirst_retry = \"10m\"\nmax_active = 50", "delivery.first_retry",
                 "delivery.max_active"},
        }) {

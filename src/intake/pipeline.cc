@@ -106,8 +106,9 @@ net::Task<> IncomingMessage::begin_body() {
   refusal_ = process_header();
   if (refusal_) co_return;
   eight_bit_ = eight_bit_ || smtp::has_eight_bit(header_);
-  if (services_.scanner != nullptr) {
-    spool_ = services_.scanner->spool();
+  if (services_.scanner != nullptr) scanner_ = *services_.scanner->now();
+  if (scanner_) {
+    spool_ = scanner_->spool();
     co_return;  // the header stays until ask_scanners()
   }
   draft_ = services_.queue.begin(loop_, id_);
@@ -232,7 +233,7 @@ net::Task<std::optional<Refusal>> IncomingMessage::ask_watch(std::uint32_t& nove
   const guard::Judgement judged = services_.watch->judge({facts_.account.address, stated, facts_.client, to});
   novelty = to.empty() ? 0 : static_cast<std::uint32_t>(100 * judged.unseen / to.size());
   if (judged.action != guard::Action::Hold && judged.action != guard::Action::Held) co_return std::nullopt;
-  if (services_.watch->options().new_mail == guard::NewMail::Refuse) {
+  if (services_.watch->options()->new_mail == guard::NewMail::Refuse) {
     record("refused on hold", services_.clock.now());
     // The reasons are for the operator and the owner: who uses a stolen account need not know them.
     co_return Refusal{Refusal::Why::Held, facts_.account.address};
@@ -304,10 +305,11 @@ net::Task<> IncomingMessage::ask_scanners() {
     co_return;
   }
   const scan::Message shown = shown_to_scanners(*header);
-  const scan::Verdict verdict = co_await services_.scanner->scan(loop_, shown);
-  facts_.scan_score = verdict.score;
+  const scan::Verdict verdict = co_await scanner_->scan(loop_, shown);
   record_scanned(verdict);
   if (verdict.decision == scan::Verdict::Decision::Accept) {
+    if (services_.watch != nullptr && verdict.suspicion)
+      services_.watch->scanned(facts_.account.address, *verdict.suspicion);
     mail::Header changed = *header;
     const Result<std::vector<std::string>> refused = scan::apply_edits(changed, verdict.edits);
     // Whatever scanners want: what leaves keeps to RFC 5322 §3.6.

@@ -78,7 +78,8 @@ struct Services {
   guard::WatchBook* watch = nullptr;  ///< nullptr: stolen accounts are not looked for
   /// The domain that signs mail of the server itself; "": none can.
   std::function<std::string()> report_domain = {};
-  scan::Scanner* scanner = nullptr;  ///< nullptr: nobody looks at the content
+  const Live<std::shared_ptr<scan::Scanner>>* scanner =
+      nullptr;  ///< holds nullptr: nobody looks at the content
 };
 
 using Accepted = std::variant<queue::Receipt, Refusal>;
@@ -130,7 +131,8 @@ class IncomingMessage {
   SubmissionFacts facts_;
   const QueueId id_;
   std::unique_ptr<queue::Queue::Draft> draft_;
-  std::unique_ptr<scan::Spool> spool_;  ///< the body until ask_scanners(); nullptr: nobody looks at it
+  std::shared_ptr<scan::Scanner> scanner_;  ///< those of the configuration by which the body began
+  std::unique_ptr<scan::Spool> spool_;      ///< the body until ask_scanners(); nullptr: nobody looks at it
   std::string header_;
   bool in_body_ = false;
   bool eight_bit_ = false;

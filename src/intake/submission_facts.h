@@ -20,8 +20,6 @@ struct SubmissionFacts {
   std::string tls_cipher;  ///< registered suite name
   std::string tls_group;   ///< may be empty
   smtp::Envelope envelope;
-  std::optional<double>
-      scan_score;  ///< what the content scanners say; higher is worse. Not before they were asked.
 };
 
 }  // namespace postern::intake

@@ -62,6 +62,20 @@ void change(Fields& fields, const Edit& edit, std::string raw) {
   if (!edit.value.empty()) put(fields, fields.size(), edit, std::move(raw));
 }
 
+void remove(Fields& fields, const Edit& edit) {
+  const auto same = [&edit](const auto& field) { return mail::same_name(field.name(), edit.name); };
+  if (edit.index == 0) {
+    std::erase_if(fields, same);
+    return;
+  }
+  const auto all = static_cast<std::uint32_t>(std::ranges::count_if(fields, same));
+  if (edit.index > all) return;
+  std::uint32_t wanted = edit.kind == Edit::Kind::Remove ? edit.index : all - edit.index + 1;
+  const auto found =
+      std::ranges::find_if(fields, [&](const auto& field) { return same(field) && --wanted == 0; });
+  fields.erase(found);
+}
+
 }  // namespace
 
 std::string one_printable_line(std::string_view text, std::size_t max) {
@@ -96,8 +110,8 @@ Result<std::vector<std::string>> apply_edits(mail::Header& header, const std::ve
         change(fields, edit, *std::move(raw));
         break;
       case Edit::Kind::Remove:
-        std::erase_if(fields,
-                      [&edit](const auto& field) { return mail::same_name(field.name(), edit.name); });
+      case Edit::Kind::RemoveFromEnd:
+        remove(fields, edit);
         break;
     }
   }

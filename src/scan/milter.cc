@@ -211,6 +211,8 @@ class Conversation {
           co_return fail(Errc::Exhausted, "more changes of the header than we take");
         continue;
       }
+      if (const std::string_view what = milter::forbidden(*packet); !what.empty())
+        co_return fail(Errc::Denied, fmt::format("wants to {}, which no filter may do here", what));
       Verdict verdict;
       if (packet->command != 'c') {
         Result<std::optional<Verdict>> decided = milter::read_decision(*packet);

@@ -115,6 +115,10 @@ Result<std::optional<Verdict>> read_decision(const Packet& packet) {
     case 'r':
       verdict.decision = Verdict::Decision::Reject;
       return std::optional(verdict);
+    case 'q':
+      verdict.decision = Verdict::Decision::Reject;
+      verdict.text = one_printable_line("quarantined: " + packet.data.substr(0, packet.data.find('\0')));
+      return std::optional(verdict);
     case 't':
       verdict.decision = Verdict::Decision::Defer;
       return std::optional(verdict);
@@ -122,6 +126,22 @@ Result<std::optional<Verdict>> read_decision(const Packet& packet) {
       return read_reply(packet.data);
     default:
       return std::optional<Verdict>();
+  }
+}
+
+std::string_view forbidden(const Packet& packet) {
+  switch (packet.command) {
+    case 'b':
+      return "replace the body";
+    case '+':
+    case '2':
+      return "add a recipient";
+    case '-':
+      return "remove a recipient";
+    case 'e':
+      return "change the sender";
+    default:
+      return {};
   }
 }
 

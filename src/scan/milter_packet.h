@@ -16,8 +16,10 @@ namespace postern::scan::milter {
 inline constexpr std::uint32_t kVersion = 6;
 /// The largest packet we take: libmilter's own are 64 KiB and a little.
 inline constexpr std::uint32_t kMaxPacket = 256 * 1024;
-/// SMFIF_ADDHDRS and SMFIF_CHGHDRS: what we let a filter do to a message.
-inline constexpr std::uint32_t kActions = 0x01 | 0x10;
+/// SMFIF_*: what we let a filter ask for (ADDHDRS, CHGBODY, ADDRCPT, DELRCPT, CHGHDRS, QUARANTINE, CHGFROM, ADDRCPT_PAR).
+/// libmilter ends the conversation when one of those that a filter may need some day is missing, so all are offered;
+/// what we do not do is refused when it is asked for: forbidden().
+inline constexpr std::uint32_t kActions = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20 | 0x40 | 0x80;
 
 /// SMFIP_*: steps that a filter does not want to see (kNo...), or answers that it does not send (kQuiet...).
 enum Protocol : std::uint32_t {
@@ -64,8 +66,11 @@ struct Packet {
 /// that we do not let filters do, or speaks a version before 2.
 [[nodiscard]] Result<std::uint32_t> read_negotiation(const Packet& packet);
 
-/// A packet that decides: 'a', 'd', 'r', 't' or 'y'. Nothing: it is none of them. Error: Malformed.
+/// A packet that decides: 'a', 'd', 'r', 't', 'y', or 'q' (quarantine: refused, with the filter's reason). Nothing: it is none of them. Error: Malformed.
 [[nodiscard]] Result<std::optional<Verdict>> read_decision(const Packet& packet);
+
+/// What a packet asks for that no filter may do here: "replace the body", "add a recipient", ...; "" for all others.
+[[nodiscard]] std::string_view forbidden(const Packet& packet);
 
 /// A packet that changes the header: 'h', 'i' or 'm'. Nothing: it is none of them. Error: Malformed.
 [[nodiscard]] Result<std::optional<Edit>> read_edit(const Packet& packet);

@@ -41,12 +41,20 @@ TEST(MilterNegotiation, TakesWhatWeOfferedAndNothingElse) {
   };
   EXPECT_EQ(*answer(6, 0x11, kNoHelo | kQuietHeader), kNoHelo | kQuietHeader);
   EXPECT_EQ(*answer(2, 0, 0), 0U);
-  EXPECT_EQ(answer(6, 0x02, 0).error().code, Errc::Denied);        // wants to replace the body
+  EXPECT_EQ(*answer(6, 0x22, 0), 0U);  // may replace bodies and quarantine: seen when it does
+  EXPECT_EQ(answer(6, 0x100, 0).error().code, Errc::Denied);       // lists of macros, not offered
   EXPECT_EQ(answer(6, 0, 0x20000000).error().code, Errc::Denied);  // bodies in pieces of 1 MiB
   EXPECT_EQ(answer(7, 0, 0).error().code, Errc::Denied);
   EXPECT_EQ(answer(1, 0, 0).error().code, Errc::Denied);
   EXPECT_EQ(read_negotiation({'O', "short"}).error().code, Errc::Malformed);
   EXPECT_EQ(read_negotiation({'c', std::string(12, '\0')}).error().code, Errc::Malformed);
+}
+
+TEST(MilterRequests, ThatNoFilterMayMakeAreNamed) {
+  for (const auto& [command, what] : {std::pair{'b', "replace the body"}, std::pair{'+', "add a recipient"},
+                                      std::pair{'2', "add a recipient"}, std::pair{'-', "remove a recipient"},
+                                      std::pair{'e', "change the sender"}, std::pair{'h', ""}})
+    EXPECT_EQ(forbidden({command, "x"}), what);
 }
 
 TEST(MilterDecisions, AreRead) {
@@ -59,6 +67,7 @@ TEST(MilterDecisions, AreRead) {
            Case{{'a', ""}, Decision::Accept, ""},
            Case{{'r', ""}, Decision::Reject, ""},
            Case{{'t', ""}, Decision::Defer, ""},
+           Case{{'q', "Virus X\0"s}, Decision::Reject, "quarantined: Virus X"},
            Case{{'d', ""}, Decision::Reject, "the filter discards it"},
            Case{{'y', "550 5.7.1 Virus found\0"s}, Decision::Reject, "Virus found"},
            Case{{'y', "451 later"}, Decision::Defer, "later"},

@@ -7,6 +7,8 @@
 #include "scan/edits.h"
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 namespace postern::scan {
@@ -70,17 +72,34 @@ void add_field(const std::string& name, const json::value& value, std::vector<Ed
   if (text != nullptr || object != nullptr) edits.push_back({Edit::Kind::Add, 0, name, std::string(said)});
 }
 
+/// A value of remove_headers: 0 for all of this name, n for the nth, -n for the nth from the end, or a list of these.
+void remove_field(const std::string& name, const json::value& value, std::vector<Edit>& edits) {
+  if (const json::array* list = value.if_array()) {
+    for (const json::value& one : *list) {
+      if (!one.is_array()) remove_field(name, one, edits);
+    }
+    return;
+  }
+  constexpr std::int64_t kMost = 10'000;
+  const std::int64_t n = value.is_int64() ? std::clamp(value.as_int64(), -kMost, kMost) : 0;
+  const auto kind = n < 0 ? Edit::Kind::RemoveFromEnd : Edit::Kind::Remove;
+  edits.push_back({kind, static_cast<std::uint32_t>(std::abs(n)), name, ""});
+}
+
 std::vector<Edit> edits_of(const json::object& answer, std::string_view action) {
   std::vector<Edit> edits;
   if (const json::object* wanted = object_of(answer, "milter")) {
     if (const json::object* gone = object_of(*wanted, "remove_headers")) {
       for (const auto& [name, value] : *gone)
-        edits.push_back({Edit::Kind::Remove, 0, std::string(name.data(), name.size()), ""});
+        remove_field(std::string(name.data(), name.size()), value, edits);
     }
     if (const json::object* added = object_of(*wanted, "add_headers")) {
       for (const auto& [name, value] : *added) add_field(std::string(name.data(), name.size()), value, edits);
     }
   }
+  const std::string_view subject = text_of(answer, "subject");
+  if (action == "rewrite subject" && !subject.empty())
+    edits.push_back({Edit::Kind::Change, 1, "Subject", std::string(subject)});
   if (action == "add header" || action == "rewrite subject")
     edits.push_back({Edit::Kind::Add, 0, "X-Spam", "Yes"});
   return edits;
@@ -108,6 +127,8 @@ Result<Verdict> read_rspamd_answer(std::string_view text) {
   Verdict verdict;
   POSTERN_TRY(verdict.decision, decision_of(action));
   verdict.score = number_of(*answer, "score");
+  const double refused_at = number_of(*answer, "required_score").value_or(0);
+  if (verdict.score && refused_at > 0) verdict.suspicion = std::clamp(*verdict.score / refused_at, 0.0, 1.0);
   if (const json::object* messages = object_of(*answer, "messages"))
     verdict.text = one_printable_line(text_of(*messages, "smtp_message"));
   verdict.edits = edits_of(*answer, action);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "scan/edits.h"
+
 namespace postern::scan {
 namespace {
 
@@ -38,6 +40,22 @@ TEST(RspamdAnswers, ChangeHeaders) {
   for (const Edit& edit : verdict->edits)
     all += (edit.kind == Edit::Kind::Remove ? "-" : "+") + edit.name + "=" + edit.value + " ";
   EXPECT_EQ(all, "-X-Spamd= +X-A=1 +X-B=2 +X-C=3 +X-C=4 +X-Spam=Yes ");
+}
+
+TEST(RspamdAnswers, RewriteTheSubjectAndRemoveFieldsByNumber) {
+  const auto verdict = read_rspamd_answer(
+      R"({"action":"rewrite subject","score":7.5,"required_score":15,"subject":"*** SPAM *** hello",
+          "milter":{"remove_headers":{"X-A":1,"X-B":[-1,0]}}})");
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->suspicion, 0.5);
+  mail::Header header =
+      *mail::Header::parse("X-A: 1\r\nX-A: 2\r\nX-B: 1\r\nSubject: hello\r\nFrom: a@b.example\r\n");
+  ASSERT_TRUE(apply_edits(header, verdict->edits));
+  EXPECT_EQ(header.octets(), "X-A: 2\r\nSubject: *** SPAM *** hello\r\nFrom: a@b.example\r\nX-Spam: Yes\r\n");
+  Edit last{Edit::Kind::RemoveFromEnd, 1, "X-A", ""};
+  header = *mail::Header::parse("X-A: 1\r\nX-A: 2\r\n");
+  ASSERT_TRUE(apply_edits(header, {last}));
+  EXPECT_EQ(header.octets(), "X-A: 1\r\n");
 }
 
 TEST(RspamdAnswers, ThatAreNoneAreMalformed) {

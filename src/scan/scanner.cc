@@ -9,10 +9,6 @@
 namespace postern::scan {
 namespace {
 
-/// How often a message that waits for its turn looks again. Scanners take milliseconds at least, and waiting means
-/// that they are all busy: looking costs nothing beside that, and needs no queue that threads share.
-constexpr std::chrono::milliseconds kLookAgain{10};
-
 Asked counted(Verdict::Decision decision) {
   switch (decision) {
     case Verdict::Decision::Accept:
@@ -37,34 +33,55 @@ const char* shown(Verdict::Decision decision) {
   return "?";
 }
 
+constexpr double kMarked = 0.5;  // suspicion of what a filter without scores marks
+
+/// As spamassassin's filters do it.
+bool marks_spam(const std::vector<Edit>& edits) {
+  return std::ranges::any_of(edits, [](const Edit& edit) {
+    const bool mark = mail::same_name(edit.name, "X-Spam-Flag") || mail::same_name(edit.name, "X-Spam");
+    return mark && mail::same_name(one_printable_line(edit.value), "yes");
+  });
+}
+
 /// A turn taken, given back however the question ends.
 class Turn {
  public:
-  explicit Turn(std::atomic<std::uint32_t>& busy) : busy_(busy) {}
-  ~Turn() { busy_.fetch_sub(1); }
+  explicit Turn(Turns& turns) : turns_(turns) {}
+  ~Turn() { turns_.give_back(); }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
  private:
-  std::atomic<std::uint32_t>& busy_;
+  Turns& turns_;
 };
 
 }  // namespace
 
+Result<> Options::check(std::string_view key) const {
+  if (key == "milters") {
+    for (const std::string& text : milters) POSTERN_CHECK(MilterAddress::parse(text));
+  }
+  if (key == "rspamd" && !rspamd.empty()) {
+    const Result<net::HttpUrl> url = net::HttpUrl::parse(rspamd);
+    if (!url) return url.error();
+    if (url->target != "/")
+      return fail(Errc::Malformed, rspamd + ": only scheme, host and port; the path is ours");
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Scanner>> Scanner::create(const Options& options, std::string spool_directory,
-                                                 metrics::Registry& registry, net::AddressLookup& lookup) {
-  std::unique_ptr<Scanner> scanner(new Scanner(options, std::move(spool_directory), registry));
+                                                 Metrics& metrics, net::AddressLookup& lookup) {
+  for (const char* key : {"milters", "rspamd"}) {
+    if (const Result<> good = options.check(key); !good)
+      return fail(Errc::Malformed, std::string("scan.") + key + ": " + good.error().detail);
+  }
+  std::unique_ptr<Scanner> scanner(new Scanner(options, std::move(spool_directory), metrics));
   for (const std::string& text : options.milters) {
-    Result<MilterAddress> address = MilterAddress::parse(text);
-    if (!address) return fail(Errc::Malformed, "scan.milters: " + address.error().detail);
-    scanner->add("milter " + text, *std::move(address), options.milter_timeout, options.milter_failure);
+    POSTERN_TRY(MilterAddress address, MilterAddress::parse(text));
+    scanner->add("milter " + text, std::move(address), options.milter_timeout, options.milter_failure);
   }
   if (!options.rspamd.empty()) {
-    const Result<net::HttpUrl> url = net::HttpUrl::parse(options.rspamd);
-    if (!url) return fail(Errc::Malformed, "scan.rspamd: " + url.error().detail);
-    if (url->target != "/")
-      return fail(Errc::Malformed,
-                  "scan.rspamd: " + options.rspamd + ": only scheme, host and port; the path is ours");
     net::HttpClient::Options http;
     http.allow_clear = true;  // rspamd's own default, on loopback
     POSTERN_TRY(scanner->http_, net::HttpClient::create(std::move(http), lookup));
@@ -75,7 +92,7 @@ Result<std::unique_ptr<Scanner>> Scanner::create(const Options& options, std::st
 
 void Scanner::add(std::string name, std::optional<MilterAddress> milter, std::chrono::seconds timeout,
                   OnFailure failure) {
-  auto check = std::make_unique<Check>();
+  auto check = std::make_unique<Check>(options_.max_concurrent);
   check->name = std::move(name);
   check->milter = std::move(milter);
   check->timeout = timeout;
@@ -88,21 +105,11 @@ std::unique_ptr<Spool> Scanner::spool() const {
                                  static_cast<std::size_t>(options_.memory_per_message.count));
 }
 
-net::Task<bool> Scanner::take_turn(net::Loop& loop, Check& check, SteadyTime deadline) {
-  for (;;) {
-    if (check.busy.fetch_add(1) < options_.max_concurrent) co_return true;
-    check.busy.fetch_sub(1);
-    const SteadyTime now = std::chrono::steady_clock::now();
-    if (now >= deadline) co_return false;
-    co_await loop.sleep_until(std::min(deadline, now + kLookAgain));
-  }
-}
-
 net::Task<Result<Verdict>> Scanner::ask(net::Loop& loop, Check& check, const Message& message,
                                         SteadyTime deadline) {
-  const bool mine = co_await take_turn(loop, check, deadline);
+  const bool mine = co_await check.turns.take(loop, deadline);
   if (!mine) co_return fail(Errc::Exhausted, "busy with other messages until the time was over");
-  const Turn turn(check.busy);
+  const Turn turn(check.turns);
   if (check.milter) {
     Result<Verdict> said = co_await ask_milter(loop, *check.milter, message, deadline);
     co_return said;
@@ -122,6 +129,7 @@ Verdict Scanner::settled(const Check& check, const Message& message, Result<Verd
       if (!said->text.empty()) said->summary += " (" + said->text + ')';
     }
     said->summary = check.name + ": " + said->summary;
+    if (!said->suspicion && marks_spam(said->edits)) said->suspicion = kMarked;
     return *std::move(said);
   }
   const bool open = check.on_failure == OnFailure::Accept;
@@ -149,6 +157,7 @@ net::Task<Verdict> Scanner::scan(net::Loop& loop, const Message& message) {
     Verdict one = settled(*check, message, std::move(said), time);
     all.summary += (all.summary.empty() ? "" : "; ") + one.summary;
     if (one.score) all.score = std::max(one.score, all.score);
+    if (one.suspicion) all.suspicion = std::max(one.suspicion, all.suspicion);
     for (Edit& edit : one.edits) all.edits.push_back(std::move(edit));
     if (one.decision == Verdict::Decision::Accept) continue;
     all.decision = one.decision;

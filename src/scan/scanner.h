@@ -6,8 +6,8 @@
 #include "scan/metrics.h"
 #include "scan/milter.h"
 #include "scan/options.h"
+#include "scan/turns.h"
 #include "scan/verdict.h"
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,10 +22,9 @@ namespace postern::scan {
 /// Errors   none leave it: a scanner that fails is logged, and the message is deferred or goes on, as configured.
 class Scanner {
  public:
-  /// `lookup` is borrowed. Error: Malformed, an address that is none, naming the option.
+  /// `metrics` and `lookup` are borrowed. Error: Malformed, an address that is none, naming the option.
   [[nodiscard]] static Result<std::unique_ptr<Scanner>> create(const Options& options,
-                                                               std::string spool_directory,
-                                                               metrics::Registry& registry,
+                                                               std::string spool_directory, Metrics& metrics,
                                                                net::AddressLookup& lookup);
 
   /// Where the body of the next message is to be kept for scan().
@@ -40,23 +39,23 @@ class Scanner {
   struct Check {
     std::string name;
     std::optional<MilterAddress> milter;
-    std::chrono::seconds timeout;
-    OnFailure on_failure;
-    std::atomic<std::uint32_t> busy{0};
+    explicit Check(std::uint32_t at_once) : turns(at_once) {}
+    std::chrono::seconds timeout{};
+    OnFailure on_failure = OnFailure::Defer;
+    Turns turns;
   };
 
-  Scanner(const Options& options, std::string spool_directory, metrics::Registry& registry)
-      : options_(options), spool_directory_(std::move(spool_directory)), metrics_(registry) {}
+  Scanner(const Options& options, std::string spool_directory, Metrics& metrics)
+      : options_(options), spool_directory_(std::move(spool_directory)), metrics_(metrics) {}
   void add(std::string name, std::optional<MilterAddress> milter, std::chrono::seconds timeout,
            OnFailure failure);
   net::Task<Result<Verdict>> ask(net::Loop& loop, Check& check, const Message& message, SteadyTime deadline);
-  net::Task<bool> take_turn(net::Loop& loop, Check& check, SteadyTime deadline);
   [[nodiscard]] Verdict settled(const Check& check, const Message& message, Result<Verdict> said,
                                 std::chrono::nanoseconds time);
 
   const Options options_;
   const std::string spool_directory_;
-  Metrics metrics_;
+  Metrics& metrics_;
   std::unique_ptr<net::HttpClient> http_;
   std::vector<std::unique_ptr<Check>> checks_;
 };

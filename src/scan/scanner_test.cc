@@ -8,7 +8,7 @@ namespace {
 class ScannerTest : public ::testing::Test {
  protected:
   Verdict scan(const Options& options) {
-    const auto scanner = Scanner::create(options, "/nonexistent", registry_, lookup_);
+    const auto scanner = Scanner::create(options, "/nonexistent", metrics_, lookup_);
     EXPECT_TRUE(scanner) << scanner.error().detail;
     const mail::Header header = *mail::Header::parse("From: a@example.org\r\n");
     const Spool body("/nonexistent", 100);
@@ -29,11 +29,12 @@ class ScannerTest : public ::testing::Test {
     return verdict;
   }
   std::string create_error(const Options& options) {
-    const auto scanner = Scanner::create(options, "/nonexistent", registry_, lookup_);
+    const auto scanner = Scanner::create(options, "/nonexistent", metrics_, lookup_);
     return scanner ? "" : scanner.error().detail;
   }
 
   metrics::Registry registry_;
+  Metrics metrics_{registry_};
   net::SystemAddressLookup lookup_;
 
  private:
@@ -54,9 +55,8 @@ TEST_F(ScannerTest, ScannerThatIsNotThereDefersOrIsLeftOut) {
       << closed.summary;
   options.milter_failure = OnFailure::Accept;
   EXPECT_EQ(scan(options).decision, Verdict::Decision::Accept);
-  const std::string counted = registry_.exposition();
-  EXPECT_EQ(counted.find("postern_scan_asked_total{verdict=\"failed_open\"}"), std::string::npos)
-      << "metrics end with their scanner";
+  EXPECT_NE(registry_.exposition().find("postern_scan_asked_total{verdict=\"failed_open\"} 1"),
+            std::string::npos);
 }
 
 TEST_F(ScannerTest, BadAddressesAreNamed) {

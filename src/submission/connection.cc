@@ -36,7 +36,7 @@ class ConnectionPolicy final : public Policy {
   }
   bool refused_on_hold(const accounts::Account& account) override {
     const guard::WatchBook* watch = services_.intake.watch;
-    return watch != nullptr && watch->options().new_mail == guard::NewMail::Refuse &&
+    return watch != nullptr && watch->options()->new_mail == guard::NewMail::Refuse &&
            watch->is_held(account.address);
   }
   sasl::Environment environment() override { return services_.logins.environment(stream_); }

@@ -1,6 +1,7 @@
 """Content scanners at the end of a message: a real rspamd, a real filter made with libmilter, and filters that misbehave."""
 
 import os
+import signal
 import smtplib
 import ssl
 import subprocess
@@ -89,7 +90,7 @@ def test_each_verdict_has_its_reply(scanned):
     milter = ScriptedMilter()
     server = scanned(f'milters = ["{milter.address}"]\n')
     for answer, code in [(packet(b"a"), 250), (packet(b"c"), 250), (packet(b"r"), 550), (packet(b"d"), 550),
-                         (packet(b"t"), 451), (packet(b"y", b"451 4.7.1 later\0"), 451)]:
+                         (packet(b"q", b"a virus\0"), 550), (packet(b"t"), 451), (packet(b"y", b"451 4.7.1 later\0"), 451)]:
         milter.answers = {b"E": answer}
         assert send(server)[0] == code, answer
     milter.answers = {b"B": packet(b"s")}
@@ -106,7 +107,7 @@ def test_filter_that_misbehaves_defers_or_is_left_out(scanned, failure, code):
                                  ({b"E": "close"}, good), ({b"M": b"HTTP/1.1 400 Bad Request\r\n\r\n"}, good),
                                  ({b"E": packet(b"h", b"no end")}, good), ({b"E": packet(b"y", b"200 ok\0")}, good),
                                  ({b"H": packet(b"Z")}, good), ({b"E": packet(b"h", b"X\0y\0") * 300}, good),
-                                 ({}, packet(b"O", b"short")), ({}, packet(b"O", b"\0\0\0\6\0\0\0\2\0\0\0\0")), ({}, b"\0\0\0\0")]:
+                                 ({}, packet(b"O", b"short")), ({b"E": packet(b"b", b"another body") + packet(b"a")}, good), ({}, packet(b"O", b"\0\0\0\6\0\0\1\0\0\0\0\0")), ({}, b"\0\0\0\0")]:
         milter.answers, milter.negotiation = answers, negotiation
         begun = time.monotonic()
         assert send(server)[0] == code, (answers, negotiation)
@@ -114,7 +115,23 @@ def test_filter_that_misbehaves_defers_or_is_left_out(scanned, failure, code):
     milter.close()  # nobody listens any more
     assert send(server)[0] == code
     word = "failed_closed" if failure == "defer" else "failed_open"
-    assert f'postern_scan_asked_total{{verdict="{word}"}} 13' in metrics(server)
+    assert f'postern_scan_asked_total{{verdict="{word}"}} 14' in metrics(server)
+
+
+def test_scanners_change_at_sighup_and_their_marks_reach_the_watch(scanned):
+    marks = packet(b"h", b"X-Spam-Flag\0YES\0") + packet(b"a")
+    milter = ScriptedMilter({b"E": marks})
+    server = scanned("")
+    assert send(server)[0] == 250 and milter.seen == []
+    config = server.config
+    config.write_text(config.read_text().replace("[scan]\n", f'[scan]\nmilters = ["{milter.address}"]\n'))
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "scan.milters" in (server.directory / "server.log").read_text(), "the reload")
+    for _ in range(4):
+        assert send(server)[0] == 250
+    reasons = server.cli_json("watch", "show", ADDRESS)["reasons"]
+    assert any(r.startswith("reports: content scanner") for r in reasons), reasons
+    milter.close()
 
 
 MILTER = """

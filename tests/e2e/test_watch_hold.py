@@ -233,6 +233,30 @@ def test_spared_classes_are_warned_of_only(make_postern, hop):
     assert held(server) == []
 
 
+def test_a_webhook_that_is_down_is_told_by_the_next_process_and_options_are_live(make_postern, tmp_path, hop, hook):
+    (tmp_path / "hook.key").write_bytes(KEY)
+    server = make_postern(settings(hop, f'webhook = "http://127.0.0.1:{hook.server_address[1]}/x"\n'
+                                        f'webhook_secret_file = "{tmp_path}/hook.key"\n'))
+    hook.refuse = 1000
+    steal(server)
+    eventually(lambda: hook.refuse < 1000, "the webhook to be called")
+    assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+    hook.refuse = 0
+    server.start()
+    good, call_id, call = eventually(lambda: hook.calls and hook.calls[0], "the call to be repeated")
+    assert good and call["event"] == "watch.hold" and call_id.startswith(f"watch.hold-{ADDRESS}-")
+
+    # At SIGHUP: what is handed in now is refused.
+    config = server.config
+    config.write_text(config.read_text().replace("[watch]\n", '[watch]\nnew_mail = "refuse"\n'))
+    server.process.send_signal(signal.SIGHUP)
+    log = server.directory / "server.log"
+    eventually(lambda: '"server.reloaded"' in log.read_text(), "the reload")
+    assert "watch.new_mail" in log.read_text() and "server.restart_needed" not in log.read_text()
+    refused = send(server, OWNER, owner_mail(1, "late"))
+    assert refused and refused[0][0] == 450
+
+
 def test_complaints_and_bounces_come_from_the_real_server(make_postern, hop):
     hop.rcpt_reply = lambda line: b"550 5.1.1 no such user" if b"@site" in line else b"250 2.1.5 ok"
     server = make_postern(settings(hop))

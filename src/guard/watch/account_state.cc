@@ -8,7 +8,7 @@ namespace postern::guard {
 namespace {
 
 constexpr std::uint8_t kVersion = 2;
-constexpr std::uint8_t kOldestVersion = 1;  // without outage and refusers
+constexpr std::uint8_t kOldestVersion = 1;  // without what follows in each_field()
 // Counts that fade are kept as 16 bits of log2(1 + x): relative error below 0.05 %, largest value 2^36.
 constexpr double kPerOctave = 1800;
 
@@ -88,6 +88,8 @@ void each_field(std::uint8_t version, State& s, const Number& number, const Coun
   number(s.warned_at);
   if (version < 2) return;
   count(s.outage);
+  count(s.complaints);
+  count(s.usual_suspicion);
   for (auto& refuser : s.refusers) {
     number(refuser.domain);
     number(refuser.times);

@@ -64,6 +64,8 @@ struct AccountState {
   std::array<Refuser, 4> refusers{};  ///< the latest first
   float largest = 0;                  ///< recipients of one message
   float reported = 0;                 ///< scanner, complaints, failed logins before a login
+  float complaints = 0;               ///< of the last days, counted
+  float usual_suspicion = 0;          ///< of its messages, as the content scanner sees them; 0 to 1
 
   // Holding.
   std::int64_t held_since = 0;  ///< 0: not held

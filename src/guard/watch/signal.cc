@@ -29,7 +29,8 @@ std::string sentence(const Evidence& e) {
     case Signal::Bounces:
       return fmt::format("{:.0f} recipients bounced within a day, {:.1f} % usual", e.value, e.usual * 100);
     case Signal::Reports:
-      return "reports: content scanner, complaints, or failed logins before";
+      if (e.value < 1) return "content scanner, or failed logins before a login";
+      return fmt::format("{:.0f} complaints of late, {:.1f} % of its recipients", e.value, e.usual * 100);
   }
   return "";
 }

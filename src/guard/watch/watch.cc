@@ -79,6 +79,7 @@ void advance(AccountState& state, std::int64_t time) {
     fade(state.outage, passed, kDay);
     fade(state.largest, passed, 7200);
     fade(state.reported, passed, kDay);
+    fade(state.complaints, passed, 3 * kDay);
     fade(state.new_networks, passed, 120 * kDay);
     fade(state.releases, passed, 30 * kDay);
   }
@@ -145,7 +146,7 @@ void learn(AccountState& state, Surroundings& surroundings, const WatchedMessage
 /// Whether the minimum of mail stands behind a score.
 bool enough(const AccountState& state) {
   return state.habit.current(Measure::NewRecipients7d) >= kFewNew || state.recent_bounces >= kFewBounces ||
-         state.reported >= Watch::kHold / 2;
+         state.reported >= Watch::kHold / 2 || state.complaints >= kFewBounces;
 }
 
 /// The strange networks of the last hours are where the attack came from.
@@ -260,14 +261,12 @@ Judgement Watch::report(AccountState& state, Surroundings& surroundings, std::in
   constexpr float kMost = 12;
   double strength = 0;
   switch (report) {
-    case Report::ScannerSuspicion:
-      strength = 0.7;
-      break;
     case Report::ScannerSpam:
       strength = 1.5;
       break;
     case Report::Complaint:
       strength = 2;
+      state.complaints += static_cast<float>(amount);
       break;
     case Report::FailedLoginsBefore:
       strength = 0.5 * std::log1p(amount);
@@ -278,6 +277,19 @@ Judgement Watch::report(AccountState& state, Surroundings& surroundings, std::in
   return conclude(state, surroundings, time);
 }
 
+Judgement Watch::scanned(AccountState& state, Surroundings& surroundings, std::int64_t time,
+                         double suspicion) {
+  advance(state, time);
+  constexpr double kWorthNoting = 0.4;  // rspamd adds its header at 6 of 15
+  constexpr float kPace = 0.02F;
+  constexpr float kMost = 12;
+  const double seen = std::clamp(suspicion, 0.0, 1.0);
+  const double more = seen >= kWorthNoting ? std::max(0.0, seen - state.usual_suspicion) : 0;
+  state.reported = std::min(kMost, state.reported + static_cast<float>(1.5 * more));
+  state.usual_suspicion += kPace * (static_cast<float>(seen) - state.usual_suspicion);
+  return more > 0 ? conclude(state, surroundings, time) : Judgement{};
+}
+
 void Watch::release(AccountState& state, std::int64_t time) {
   advance(state, time);
   state.held_since = 0;
@@ -286,6 +298,7 @@ void Watch::release(AccountState& state, std::int64_t time) {
   state.habit.clear_now();
   state.strange_new = state.strange_networks = state.mostly_new = state.mostly_known = 0;
   state.odd_hours = state.bounce_evidence = state.recent_bounces = state.reported = state.largest = 0;
+  state.complaints = state.outage = 0;
 }
 
 void Watch::forgive(AccountState& state, std::int64_t time) {

@@ -56,7 +56,7 @@ struct Answered {
 };
 
 /// Something else that speaks against an account.
-enum class Report : std::uint8_t { ScannerSuspicion, ScannerSpam, Complaint, FailedLoginsBefore };
+enum class Report : std::uint8_t { ScannerSpam, Complaint, FailedLoginsBefore };
 
 /// The detector: evidence of a stolen account, accumulated against the account's own history and its class.
 ///
@@ -75,6 +75,11 @@ class Watch {
                              const Answered& answered);
   static Judgement report(AccountState& state, Surroundings& surroundings, std::int64_t time, Report report,
                           double amount = 1);
+
+  /// A content scanner took a message; `suspicion`: how near it came to a refusal, 0 to 1. What the account's mail
+  /// is always like says nothing.
+  static Judgement scanned(AccountState& state, Surroundings& surroundings, std::int64_t time,
+                           double suspicion);
 
   /// An operator lets the account go on: what is going on is forgotten, and it takes more to hold it again.
   static void release(AccountState& state, std::int64_t time);

@@ -46,7 +46,6 @@ Result<std::unique_ptr<WatchBook>> WatchBook::open(const std::string& path, cons
   POSTERN_TRY(std::unique_ptr<WatchStore> store, WatchStore::open(path));
   POSTERN_TRY(const std::vector<HeldAccount> holds, store->holds());
   std::unique_ptr<WatchBook> book(new WatchBook(std::move(store), clock, options, std::move(nearness_of)));
-  POSTERN_CHECK(book->read_exemptions());
   for (const HeldAccount& hold : holds) book->holds_.emplace(hold.account, hold);
   book->surroundings_.restore(book->store_->surroundings());
   book->writer_ = std::thread([raw = book.get()] { raw->work(); });
@@ -71,23 +70,12 @@ WatchBook::~WatchBook() {
   log_failure(flush());
 }
 
-Result<> WatchBook::read_exemptions() {
-  for (const std::string& entry : options_.never_hold) {
-    if (entry.find('@') != std::string::npos) {
-      spared_accounts_.push_back(smtp::to_lower(entry));
-    } else if (const Result<SenderClass> kind = parse_sender_class(entry); kind) {
-      spared_classes_.push_back(*kind);
-    } else {
-      return fail(Errc::Malformed,
-                  "watch.never_hold: " + entry + " is neither an address nor person, app, bulk");
-    }
-  }
-  return {};
-}
-
 bool WatchBook::spared(const std::string& account, SenderClass stated) const {
-  return std::ranges::find(spared_classes_, stated) != spared_classes_.end() ||
-         std::ranges::find(spared_accounts_, account) != spared_accounts_.end();
+  const std::shared_ptr<const WatchOptions> options = options_.now();
+  return std::ranges::any_of(options->never_hold, [&](const std::string& entry) {
+    return entry.find('@') == std::string::npos ? entry == to_string(stated)
+                                                : smtp::to_lower(entry) == account;
+  });
 }
 
 std::int64_t WatchBook::now() const {
@@ -226,6 +214,12 @@ void WatchBook::delivered(const std::string& account, std::span<const Answered> 
 void WatchBook::report(const std::string& account, Report report, double amount) {
   judge_known(account, [&](AccountState& state, std::int64_t time) -> std::optional<Judgement> {
     return Watch::report(state, surroundings_, time, report, amount);
+  });
+}
+
+void WatchBook::scanned(const std::string& account, double suspicion) {
+  judge_known(account, [&](AccountState& state, std::int64_t time) -> std::optional<Judgement> {
+    return Watch::scanned(state, surroundings_, time, suspicion);
   });
 }
 

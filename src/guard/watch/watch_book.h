@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/live.h"
 #include "guard/watch/login_trail.h"
 #include "guard/watch/options.h"
 #include "guard/watch/watch.h"
@@ -70,7 +71,7 @@ class WatchBook {
   using OnHold = std::function<void(const HeldAccount&)>;
   using OnWarning = std::function<void()>;
 
-  /// Errors: Unavailable, Corrupt; Malformed: an entry of options.never_hold is neither class nor address.
+  /// `options` are checked (WatchOptions::check). Errors: Unavailable, Corrupt.
   [[nodiscard]] static Result<std::unique_ptr<WatchBook>> open(const std::string& path, const Clock& clock,
                                                                const WatchOptions& options,
                                                                NearnessOf nearness_of);
@@ -79,13 +80,17 @@ class WatchBook {
   /// Before the first judge().
   void on_hold(OnHold call) { on_hold_ = std::move(call); }
   void on_warning(OnWarning call) { on_warning_ = std::move(call); }
-  [[nodiscard]] const WatchOptions& options() const { return options_; }
+  [[nodiscard]] std::shared_ptr<const WatchOptions> options() const { return options_.now(); }
+  /// Other options from the next judgement on; who is held stays held. Any thread.
+  void use(WatchOptions options) { options_.replace(std::move(options)); }
 
   /// What the watch makes of `sending`, which is about to be accepted. Hold or Held: it must not leave.
   [[nodiscard]] Judgement judge(const Sending& sending);
   /// What became of recipients of the account's mail.
   void delivered(const std::string& account, std::span<const Answered> answers);
   void report(const std::string& account, Report report, double amount = 1);
+  /// See Watch::scanned().
+  void scanned(const std::string& account, double suspicion);
   /// Somebody reported `count` messages of the account as spam. Error: NotFound: it has never sent.
   [[nodiscard]] Result<> complain(const std::string& account, std::uint32_t count);
   void login_failed(const net::IpAddress& client, std::string_view name);
@@ -108,6 +113,11 @@ class WatchBook {
   /// For the account's history; a failure is logged.
   void note_event(const std::string& account, const std::string& kind, const std::string& detail);
 
+  /// Calls of the webhook that were not answered yet: kept until somebody took them. See WatchStore.
+  [[nodiscard]] Result<bool> add_call(const PendingCall& call) { return store_->add_call(call); }
+  [[nodiscard]] Result<std::vector<PendingCall>> calls() { return store_->calls(); }
+  [[nodiscard]] Result<> end_call(const std::string& id) { return store_->end_call(id); }
+
   /// Writes what waits; for tests and the end.
   [[nodiscard]] Result<> flush();
   [[nodiscard]] std::size_t in_memory() const;
@@ -123,7 +133,6 @@ class WatchBook {
   };
   WatchBook(std::unique_ptr<WatchStore> store, const Clock& clock, WatchOptions options,
             NearnessOf nearness_of);
-  [[nodiscard]] Result<> read_exemptions();
   [[nodiscard]] bool spared(const std::string& account, SenderClass stated) const;
   [[nodiscard]] std::int64_t now() const;
   [[nodiscard]] Cached& cached(const std::string& account);
@@ -139,13 +148,11 @@ class WatchBook {
 
   std::unique_ptr<WatchStore> store_;
   const Clock& clock_;
-  const WatchOptions options_;
+  Live<WatchOptions> options_;
   const NearnessOf nearness_of_;
   OnHold on_hold_;
   OnWarning on_warning_;
   LoginTrail trail_;
-  std::vector<SenderClass> spared_classes_;
-  std::vector<std::string> spared_accounts_;
 
   mutable std::mutex mutex_;  // never held while the file is written
   std::condition_variable wake_;

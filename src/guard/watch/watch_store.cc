@@ -19,7 +19,8 @@ const std::vector<std::string>& schema() {
       "NULL,"
       " detail BLOB NOT NULL);"
       "CREATE INDEX event_account ON event(account, n);"
-      "CREATE TABLE surroundings(id INTEGER PRIMARY KEY, octets BLOB NOT NULL)"};
+      "CREATE TABLE surroundings(id INTEGER PRIMARY KEY, octets BLOB NOT NULL)",
+      "CREATE TABLE call(id BLOB PRIMARY KEY, since INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID"};
   return kSteps;
 }
 
@@ -59,6 +60,10 @@ Result<std::unique_ptr<WatchStore>> WatchStore::open(const std::string& path) {
   POSTERN_TRY(auto trim, to.prepare("DELETE FROM event WHERE account=?1 AND n<=(SELECT n FROM event WHERE "
                                     "account=?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)"));
   POSTERN_TRY(auto around, to.prepare("INSERT OR REPLACE INTO surroundings VALUES(1,?)"));
+  POSTERN_TRY(auto call, to.prepare("INSERT OR IGNORE INTO call SELECT ?1,?2,?3 WHERE (SELECT count(*) FROM "
+                                    "call)<?4"));
+  POSTERN_TRY(auto calls, to.prepare("SELECT id,since,body FROM call ORDER BY since,id"));
+  POSTERN_TRY(auto called, to.prepare("DELETE FROM call WHERE id=?"));
   POSTERN_TRY(Database from, Database::open(path, Database::Sync::Normal));
   POSTERN_TRY(auto load,
               from.prepare("SELECT state FROM watched WHERE id=(SELECT id FROM name WHERE account=?)"));
@@ -68,7 +73,8 @@ Result<std::unique_ptr<WatchStore>> WatchStore::open(const std::string& path) {
   POSTERN_TRY(auto known, from.prepare("SELECT octets FROM surroundings WHERE id=1"));
   return std::unique_ptr<WatchStore>(new WatchStore(
       {std::move(to), std::move(find), std::move(name), std::move(add), std::move(update), std::move(hold),
-       std::move(unhold), std::move(told), std::move(event), std::move(trim), std::move(around)},
+       std::move(unhold), std::move(told), std::move(event), std::move(trim), std::move(around),
+       std::move(call), std::move(calls), std::move(called)},
       {std::move(from), std::move(load), std::move(holds), std::move(events), std::move(known)}));
 }
 
@@ -176,6 +182,33 @@ Result<> WatchStore::add_event(const std::string& account, const WatchEvent& eve
                     .run());
   POSTERN_CHECK(writer_.trim.bind(std::string_view(account), std::int64_t{kEvents}).run());
   return transaction.commit();
+}
+
+Result<bool> WatchStore::add_call(const PendingCall& call) {
+  const std::lock_guard lock(writer_mutex_);
+  POSTERN_CHECK(writer_.call
+                    .bind(std::string_view(call.id), millis(call.since), std::string_view(call.body),
+                          std::int64_t{kMostCalls})
+                    .run());
+  return writer_.database.changes() > 0;
+}
+
+Result<std::vector<PendingCall>> WatchStore::calls() {
+  const std::lock_guard lock(writer_mutex_);
+  std::vector<PendingCall> out;
+  store::Statement& query = writer_.calls.bind();
+  for (;;) {
+    POSTERN_TRY(const bool row, query.step());
+    if (!row) break;
+    out.push_back({query.text(0), time_of(query.integer(1)), query.text(2)});
+  }
+  query.reset();
+  return out;
+}
+
+Result<> WatchStore::end_call(const std::string& id) {
+  const std::lock_guard lock(writer_mutex_);
+  return writer_.called.bind(std::string_view(id)).run();
 }
 
 }  // namespace postern::guard

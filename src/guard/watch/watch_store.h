@@ -30,16 +30,24 @@ struct WatchEvent {
   std::string detail;
 };
 
+/// Something of which an operator's program has not been told yet.
+struct PendingCall {
+  std::string id;  ///< the same for the same event
+  TimePoint since;
+  std::string body;
+};
+
 /// watch.db: what the watch remembers.
 ///
 /// Threads  safe from any thread; what reads does not wait for what writes.
 /// Durable  against the end of the process when a call returns; a loss of power may take the last second. (A hold is
 ///          then found again in the queue, which freezes the account's mail durably.)
-/// Limits   about 870 octets an account, and kEvents events of it.
+/// Limits   about 870 octets an account, and kEvents events of it; kMostCalls calls.
 /// Errors   Unavailable, Corrupt.
 class WatchStore {
  public:
   static constexpr int kEvents = 100;
+  static constexpr int kMostCalls = 1000;
 
   [[nodiscard]] static Result<std::unique_ptr<WatchStore>> open(const std::string& path);
 
@@ -57,11 +65,17 @@ class WatchStore {
   [[nodiscard]] Result<> end_hold(const std::string& account, const std::string& state);
   [[nodiscard]] Result<> mark_told(const std::string& account);
   [[nodiscard]] Result<> add_event(const std::string& account, const WatchEvent& event);
+  /// False: it is kept already, or kMostCalls are.
+  [[nodiscard]] Result<bool> add_call(const PendingCall& call);
+  /// The oldest first.
+  [[nodiscard]] Result<std::vector<PendingCall>> calls();
+  [[nodiscard]] Result<> end_call(const std::string& id);
 
  private:
   struct Writer {
     store::Database database;
-    store::Statement find, name, add, update, hold, unhold, told, event, trim, surroundings;
+    store::Statement find, name, add, update, hold, unhold, told, event, trim, surroundings, call, calls,
+        called;
   };
   struct Reader {
     store::Database database;

@@ -220,6 +220,37 @@ TEST(Watch, ReportsSpeakToo) {
   EXPECT_GT(Watch::weigh(life.state).score(), before + 3);
 }
 
+TEST(Watch, AScannersSuspicionCountsAgainstWhatTheAccountIsUsedTo) {
+  Life person;
+  person.live(40);
+  Life shop = person;
+  for (int i = 0; i < 300; ++i) Watch::scanned(shop.state, shop.surroundings, shop.now += 7200, 0.5);
+  for (int i = 0; i < 6; ++i) {
+    Watch::scanned(person.state, person.surroundings, person.now, 0.6);
+    Watch::scanned(shop.state, shop.surroundings, shop.now, 0.5);
+  }
+  EXPECT_GT(Watch::weigh(person.state)[Signal::Reports].strength, 3);
+  EXPECT_LT(Watch::weigh(shop.state)[Signal::Reports].strength, 0.3);
+  const double before = Watch::weigh(person.state)[Signal::Reports].strength;
+  Watch::scanned(person.state, person.surroundings, person.now, 0.2);
+  EXPECT_EQ(Watch::weigh(person.state)[Signal::Reports].strength, before) << "an ordinary score";
+}
+
+TEST(Watch, ComplaintsCountAgainstTheNumberOfRecipients) {
+  Life newsletter;
+  for (int week = 0; week < 8; ++week, newsletter.now += 7 * 86'400) {
+    for (int i = 0; i < 1000; ++i)
+      Watch::delivered(newsletter.state, newsletter.surroundings, newsletter.now,
+                       Answered::of("r@site.example", false, false));
+  }
+  const auto hold_after = [](Life life, double complaints) {
+    return Watch::report(life.state, life.surroundings, life.now, Report::Complaint, complaints).action ==
+           Action::Hold;
+  };
+  EXPECT_FALSE(hold_after(newsletter, 15)) << "1.5 %";
+  EXPECT_TRUE(hold_after(newsletter, 60)) << "6 %";
+}
+
 /// A person's ordinary month: what the cases below begin with.
 Life after_a_month() {
   Life life;
