@@ -51,8 +51,9 @@ std::string header_data(const mail::HeaderField& field, bool leading_space) {
 
 std::vector<Step> envelope_steps(const Message& m) {
   std::vector<Step> steps;
-  steps.push_back(
-      {'D', std::string("C") + texts({"j", m.hostname, "{daemon_name}", "postern", "v", "Postern"})});
+  const std::string client = m.client.text();
+  steps.push_back({'D', std::string("C") + texts({"j", m.hostname, "{daemon_name}", "postern", "v", "Postern",
+                                                  "_", '[' + client + ']', "{client_addr}", client})});
   steps.push_back({'C', connect_data(m), milter::kNoConnect, milter::kQuietConnect});
   steps.push_back({'D', std::string("H") + texts({"{cipher}", m.tls_cipher})});
   steps.push_back({'H', texts({m.helo}), milter::kNoHelo, milter::kQuietHelo});

@@ -1,8 +1,10 @@
 """Content scanners at the end of a message: a real rspamd, a real filter made with libmilter, and filters that misbehave."""
 
 import os
+import shutil
 import signal
 import smtplib
+import socket
 import ssl
 import subprocess
 import sys
@@ -167,6 +169,29 @@ def test_filter_of_libmilter(tmp_path, scanned):
         assert (code, text) == (550, "5.7.1 Message refused by the content scanner: Refused on request")
         assert send(server)[0] == 250
         assert f"X-Login: {ADDRESS}" in str(server.sandbox_message()[1])
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def test_opendkim_as_a_verifier(tmp_path, scanned):
+    if not shutil.which("opendkim"):
+        pytest.skip("opendkim is not installed: ./dev deps")
+    port = free_port()
+    (tmp_path / "opendkim.conf").write_text("InternalHosts 192.0.2.1\nAlwaysAddARHeader yes\n")  # or we would be its own client, to sign for
+    process = subprocess.Popen(["opendkim", "-f", "-b", "v", "-p", f"inet:{port}@127.0.0.1", "-u", "root" if os.getuid() == 0 else str(os.getuid()),
+                                "-x", str(tmp_path / "opendkim.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        def ready():
+            assert process.poll() is None, process.stderr.read()
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+        eventually(ready, "opendkim to listen")
+        server = scanned(f'milters = ["127.0.0.1:{port}"]\n')
+        assert send(server)[0] == 250
+        entry, content = server.sandbox_message()
+        assert "accept" in server.cli("trace", entry["id"]).stdout
+        assert "Authentication-Results:" in str(content) and "dkim=none" in str(content), content
     finally:
         process.terminate()
         process.wait(PATIENCE)
