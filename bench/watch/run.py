@@ -44,6 +44,10 @@ def build(name, seed):
     innocent = scenarios.sudden_but_innocent(rng, events, attacked)
     innocent += scenarios.applications(rng, begin, end) + scenarios.newsletters(rng, begin, end) + scenarios.joiners(rng, begin, end)
     innocent += variations.more_innocents(rng, begin, end)
+    if "bouncy" in less:  # old lists, each with its own share of dead addresses
+        share = {}
+        for event in innocent:
+            event[4] = rng.random() < share.setdefault(event[1], rng.choice([0, 0.03, 0.06, 0.1]))
     everything = events + innocent + [e for a in attacks for e in a[3]]
     everything.sort(key=lambda event: event[0])
     for event in everything:

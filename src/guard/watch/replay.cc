@@ -107,6 +107,8 @@ Result<> parse_recipients(std::string_view text, std::vector<WatchedRecipient>& 
   return {};
 }
 
+// "bounced" says that one recipient at least does not exist. The server knows of each; a record of one row a message does
+// not, and then one is taken.
 /// Hash of the domain of all recipients; 0: they have several.
 std::uint64_t one_domain(const ReplayEvent& event) {
   const std::uint64_t domain = event.recipients.front().domain;
@@ -144,7 +146,8 @@ class Replay {
     }
     act(account, event,
         Watch::delivered(account.state, surroundings_, event.time,
-                         {1, event.bounced ? 1.0 : 0.0, judged.new_recipients > 0, one_domain(event)}));
+                         {static_cast<double>(event.recipients.size()), event.bounced ? 1.0 : 0.0,
+                          judged.new_recipients > 0, one_domain(event)}));
   }
 
   ReplaySummary finish() {
