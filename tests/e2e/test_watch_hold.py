@@ -157,7 +157,7 @@ def test_a_burst_is_held_told_purged_and_released(make_postern, tmp_path, hop, h
 
     # Accepted into the hold: nothing more of the account leaves, whoever sends it.
     gone = len(subjects(hop, "offer"))
-    assert send(server, THIEF, stolen_mail(30, list="more")) == []
+    assert send(server, THIEF, stolen_mail(30, size=8, list="more")) == []
     assert send(server, OWNER, owner_mail(5, "mine")) == []
     assert all(m["account_held"] for m in queued(server))
     assert subjects(hop, "mine") == []

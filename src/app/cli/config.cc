@@ -33,6 +33,7 @@ Result<> check_files(const config::Config& config) {
   POSTERN_CHECK(check_readable("oauth.client_secret_file", config.oauth.client_secret_file));
   POSTERN_CHECK(check_readable("oauth.ca_file", config.oauth.ca_file));
   POSTERN_CHECK(check_readable("dns.trust_anchor", config.dns.trust_anchor));
+  POSTERN_CHECK(check_readable("watch.webhook_secret_file", config.watch.webhook_secret_file));
   const std::string client_ca = config.listen.client_certificates.empty() ? "" : config.tls.client_ca;
   if (!config.tls.certificate.empty())
     POSTERN_CHECK(net::TlsServer::load(certificate_files(config.tls), client_ca));

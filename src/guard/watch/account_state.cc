@@ -90,6 +90,7 @@ void each_field(std::uint8_t version, State& s, const Number& number, const Coun
   count(s.outage);
   count(s.complaints);
   count(s.usual_suspicion);
+  count(s.recent_answers);
   for (auto& refuser : s.refusers) {
     number(refuser.domain);
     number(refuser.times);

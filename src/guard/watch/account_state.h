@@ -60,6 +60,7 @@ struct AccountState {
   float odd_hours = 0;  ///< how unusual the hours of new recipients are
   float bounce_evidence = 0;
   float recent_bounces = 0;
+  float recent_answers = 0;  ///< of which those are a part
   float outage = 0;  ///< how much better a next hop that refuses everything explains the bounces, in nats
   std::array<Refuser, 4> refusers{};  ///< the latest first
   float largest = 0;                  ///< recipients of one message

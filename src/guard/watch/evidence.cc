@@ -198,8 +198,11 @@ Evidence bounces(const AccountState& state) {
   Evidence e{Signal::Bounces, 0, state.recent_bounces, usual_bounces(state), ""};
   // Floors: one bounce is nobody's fault, two are a hint, a few in a row happen to who sends thousands. Alone
   // they hold an account only when they are many and a good part of the day's mail.
-  const double part = state.recent_bounces / std::max(1.0, state.habit.current(Measure::Messages1d));
-  const bool many = state.recent_bounces >= 8 && part >= std::max(0.08, 3 * e.usual);
+  // On its first day nothing is known of an account but this day, and its first mail may well go to an old list.
+  const bool first_day = !settled(state);
+  const double part = state.recent_bounces / std::max(1.0F, state.recent_answers);
+  const bool many = state.recent_bounces >= (first_day ? 15 : 8) &&
+                    part >= (first_day ? 0.15 : std::max(0.08, 3 * e.usual));
   const double hint = 1.5 * std::min(1.0, part / 0.1);
   const double cap = many ? kManyBouncesCap : state.recent_bounces > 2.5 ? kBounceCap : hint;
   if (state.recent_bounces > 1.5) e.strength = std::min(bounce_strength(state), cap);

@@ -76,6 +76,7 @@ void advance(AccountState& state, std::int64_t time) {
     fade(state.odd_hours, passed, 7200);
     fade(state.bounce_evidence, passed, kDay);
     fade(state.recent_bounces, passed, kDay);
+    fade(state.recent_answers, passed, kDay);
     fade(state.outage, passed, kDay);
     fade(state.largest, passed, 7200);
     fade(state.reported, passed, kDay);
@@ -242,13 +243,16 @@ Judgement Watch::delivered(AccountState& state, Surroundings& surroundings, std:
   const double weight = answered.fresh ? 1 : 0.3;
   const double evidence =
       weight * (bounced * std::log(attack / usual) + taken * std::log((1 - attack) / (1 - usual)));
-  state.bounce_evidence = static_cast<float>(std::clamp(state.bounce_evidence + evidence, 0.0, 12.0));
+  state.bounce_evidence = static_cast<float>(std::clamp(state.bounce_evidence + evidence, 0.0, 16.0));
   state.recent_bounces += static_cast<float>(bounced * (answered.fresh ? 1 : 0.5));
+  state.recent_answers += static_cast<float>((bounced + taken) * (answered.fresh ? 1 : 0.5));
   // A next hop that refuses everything takes nobody: one acceptance speaks against it more than the sum can say.
   if (taken > 0) state.outage = std::max(0.0F, state.outage / 2 - kTookOne);
   if (taken <= 0) state.outage += static_cast<float>(answered.bounced * std::log(kRefusesAll / usual));
   state.outage = std::min(state.outage, kMostOutage);
-  const double trust = state.bounce_evidence < 3 ? 1 : 0.25;
+  // What may be an attack is hardly learned, and least where there is no past to tell by.
+  const bool first_day = state.last_seen - state.first_seen < kDay;
+  const double trust = state.bounce_evidence < 3 ? 1 : first_day ? 0.05 : 0.25;
   const double forget = std::exp(-answered.recipients / 1000);
   state.bounced = static_cast<float>(state.bounced * forget + bounced * trust);
   state.delivered = static_cast<float>(state.delivered * forget + answered.recipients * trust);
@@ -298,7 +302,7 @@ void Watch::release(AccountState& state, std::int64_t time) {
   state.habit.clear_now();
   state.strange_new = state.strange_networks = state.mostly_new = state.mostly_known = 0;
   state.odd_hours = state.bounce_evidence = state.recent_bounces = state.reported = state.largest = 0;
-  state.complaints = state.outage = 0;
+  state.recent_answers = state.complaints = state.outage = 0;
 }
 
 void Watch::forgive(AccountState& state, std::int64_t time) {

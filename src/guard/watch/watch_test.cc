@@ -281,6 +281,17 @@ TEST(WatchBounces, OfWhoRefusesEverythingAreNotTheAccounts) {
   EXPECT_LT(sent, 25);
 }
 
+TEST(WatchBounces, OfAFirstDayHaveToBeMany) {
+  Life life;
+  Action action = Action::None;
+  int sent = 0;
+  for (; sent < 300 && action != Action::Hold; ++sent, life.now += 20)
+    action = life.send({life.stranger()}, kHome, sent % 3 == 0).action;
+  EXPECT_EQ(action, Action::Hold);
+  EXPECT_GT(sent, 40);
+  EXPECT_LT(sent, 100);
+}
+
 TEST(WatchBounces, ADomainThatTakesTheRestIsNotAtFault) {
   Life life = after_a_month();
   for (int i = 0; i < 6; ++i) {
