@@ -257,6 +257,16 @@ def test_a_webhook_that_is_down_is_told_by_the_next_process_and_options_are_live
     assert refused and refused[0][0] == 450
 
 
+@pytest.mark.parametrize("domains", [1, 40])
+def test_a_next_hop_that_refuses_everybody_holds_nobody(make_postern, hop, domains):
+    hop.rcpt_reply = lambda line: b"550 5.1.1 no such user"
+    server = make_postern(settings(hop))
+    assert send(server, OWNER, [(f"mail {n}", [f"u{n}@d{n % domains}.example"]) for n in range(40)]) == []
+    eventually(lambda: queued(server) == [], "every mail to bounce")
+    assert held(server) == []
+    assert server.cli_json("watch", "show", ADDRESS)["score"] < 7.5
+
+
 def test_complaints_and_bounces_come_from_the_real_server(make_postern, hop):
     hop.rcpt_reply = lambda line: b"550 5.1.1 no such user" if b"@site" in line else b"250 2.1.5 ok"
     server = make_postern(settings(hop))
