@@ -283,6 +283,7 @@ TEST(Decide, ABranchForSomeIsNamedOnlyWhenItDrops) {
 TEST(PlanOpen, FirewalldLeavesWhatWasPermanentBefore) {
   FirewallFacts facts = with_iptables("-P INPUT DROP\n");
   facts.firewalld_running = true;
+  facts.firewalld_zones = "block\npublic\n";
   facts.firewalld_zone = "public";
   facts.firewalld_zones = "dmz\npublic\n";
   facts.firewalld_active = "dmz\n  interfaces: eth1\npublic (default)\n  interfaces: eth0\n";
@@ -333,6 +334,7 @@ TEST(PlanOpen, UfwAndFirewalldInTheirOwnWords) {
   EXPECT_FALSE(plan_open(facts, {.port = 587}));  // somebody denied it on purpose
   facts = {};
   facts.firewalld_running = true;
+  facts.firewalld_zones = "block\npublic\n";
   facts.firewalld_zone = "public";
   facts.nft_json = nft(
       R"({"chain":{"family":"inet","table":"firewalld","name":"filter_INPUT","handle":1,"type":"filter","hook":"input","prio":10,"policy":"drop"}})");

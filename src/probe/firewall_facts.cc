@@ -135,7 +135,8 @@ FirewallFacts look(const std::string& zone) {
     facts.ufw_active = first_line(ask({"ufw", "status"})) == "Status: active";
     facts.ufw_rules = ask({"ufw", "show", "added"});
     const std::string defaults = '\n' + file_text("/etc/default/ufw");
-    facts.ufw_has_v6 = defaults.find("\nIPV6=no") == std::string::npos && defaults.find("\nIPV6=\"no\"") == std::string::npos;
+    facts.ufw_has_v6 = defaults.find("\nIPV6=no") == std::string::npos &&
+                       defaults.find("\nIPV6=\"no\"") == std::string::npos;
   }
   ask_firewalld(facts, zone);
   facts.nft_json = ask({"nft", "-j", "list", "ruleset"}, &facts.problems);
@@ -144,6 +145,24 @@ FirewallFacts look(const std::string& zone) {
   read_files(facts);
   ask_systemd(facts);
   return facts;
+}
+
+const char* to_string(Backend backend) {
+  switch (backend) {
+    case Backend::Auto:
+      return "auto";
+    case Backend::None:
+      return "none";
+    case Backend::Ufw:
+      return "ufw";
+    case Backend::Firewalld:
+      return "firewalld";
+    case Backend::Nftables:
+      return "nftables";
+    case Backend::Iptables:
+      return "iptables";
+  }
+  return "unknown";
 }
 
 }  // namespace postern::probe

@@ -417,24 +417,6 @@ class OpenPlan {
 
 }  // namespace
 
-const char* to_string(Backend backend) {
-  switch (backend) {
-    case Backend::Auto:
-      return "auto";
-    case Backend::None:
-      return "none";
-    case Backend::Ufw:
-      return "ufw";
-    case Backend::Firewalld:
-      return "firewalld";
-    case Backend::Nftables:
-      return "nftables";
-    case Backend::Iptables:
-      return "iptables";
-  }
-  return "unknown";
-}
-
 Result<RuleSet> rules_for(const FirewallFacts& facts, const Packet& packet) {
   RuleSet all;
   if (!facts.nft_json.empty()) {

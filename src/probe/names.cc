@@ -126,6 +126,21 @@ bool is_local_name(const std::string& name) {
   return name.find('.') == std::string::npos || name.ends_with(".localhost") || name.ends_with(".local");
 }
 
+/// RFC 1035 §2.3.4: labels of 1 to 63 octets, 253 in all; the dot of the root may be said.
+bool could_be_in_dns(std::string_view name) {
+  constexpr std::size_t kLongestLabel = 63;
+  constexpr std::size_t kLongestName = 253;
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.empty() || name.size() > kLongestName) return false;
+  std::size_t label = 0;
+  for (const char c : name) {
+    if (c == '.' && label == 0) return false;
+    label = c == '.' ? 0 : label + 1;
+    if (label > kLongestLabel) return false;
+  }
+  return label > 0;
+}
+
 }  // namespace
 
 DnsSeen resolve(const std::string& name, const NameOptions& options, SteadyTime deadline) {
@@ -138,7 +153,7 @@ DnsSeen resolve(const std::string& name, const NameOptions& options, SteadyTime 
   }
   const SteadyTime until = std::min(deadline, start + kLookupWait);
   const Result<std::string> ascii = mail::to_ascii(name);
-  if (!ascii || ascii->empty()) {
+  if (!ascii || !could_be_in_dns(*ascii)) {
     seen.outcome = DnsOutcome::NoSuchName;
     seen.error = kNotADnsName;
   } else if (options.resolvers.empty()) {
