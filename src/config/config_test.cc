@@ -54,9 +54,14 @@ TEST(Config, NamesThePlaceAndTheNearestName) {
            Case{"hostname = \"a.b\"\n[listn]\n",
                 "a.toml:2:1: unknown key \"listn\"; did you mean \"listen\"?"},
            Case{"hostname = \"mail.a\\r\\n221 bye. X\"",
-                "a.toml:1:12: hostname must be a fully qualified name"},
-           Case{"hostname = \"192.0.2.1\"", "a.toml:1:12: hostname must be a fully qualified name"},
-           Case{"hostname = \"mail.example.org.\"", "a.toml:1:12: hostname must be a fully qualified name"},
+                "a.toml:1:12: hostname must be a fully qualified name such as \"mail.example.org\": only "
+                "letters, digits and hyphens make a host name (write others as xn--...)"},
+           Case{"hostname = \"192.0.2.1\"",
+                "a.toml:1:12: hostname must be a fully qualified name such as \"mail.example.org\": it must "
+                "be a name, not an address"},
+           Case{"hostname = \"mail.example.org.\"",
+                "a.toml:1:12: hostname must be a fully qualified name such as \"mail.example.org\": it has "
+                "an empty part"},
            Case{"hostname = \"a.b\"\n[listen]\nsubmission = [\"[::]:587\"]\nsubmissions = [\"[::]:587\"]",
                 "a.toml:2:1: [listen] submissions: [::]:587 is in submission already"},
            Case{"hostname = \"a.b\"\n[listen]\nadmin = [\"127.0.0.1:9\", \"127.0.0.1:9\"]",
@@ -109,8 +114,11 @@ TEST(Config, NamesThePlaceAndTheNearestName) {
                 "allows more than the longer one, so it is never reached"},
            Case{"hostname = 5", "a.toml:1:12: hostname must be a text in quotes"},
            Case{"hostname = \"localhost\"",
-                "a.toml:1:12: hostname must be a fully qualified name such as \"mail.example.org\""},
-           Case{"", "a.toml: hostname must be a fully qualified name such as \"mail.example.org\""},
+                "a.toml:1:12: hostname must be a fully qualified name such as \"mail.example.org\": it needs "
+                "a dot, such as in mail.example.org"},
+           Case{"",
+                "a.toml: hostname must be a fully qualified name such as \"mail.example.org\": it needs a "
+                "dot, such as in mail.example.org"},
        }) {
     const Result<Config> config = parse(c.text, "a.toml");
     ASSERT_FALSE(config) << c.text;
