@@ -25,16 +25,6 @@ std::string written(http::status status, std::string body, bool head = false) {
   return out.str();
 }
 
-/// Without scheme and authority, which a client may send as well (RFC 9112 §3.2.2), and without the query.
-std::string_view path_of(std::string_view target) {
-  if (const std::size_t scheme = target.find("://");
-      scheme != std::string_view::npos && !target.starts_with('/')) {
-    const std::size_t path = target.find('/', scheme + 3);
-    target = path == std::string_view::npos ? "/" : target.substr(path);
-  }
-  return target.substr(0, target.find('?'));
-}
-
 }  // namespace
 
 std::string http_response(std::string_view request, const HttpAnswers& answers) {
@@ -49,7 +39,7 @@ std::string http_response(std::string_view request, const HttpAnswers& answers) 
   if (method != http::verb::get && !head)
     return written(http::status::method_not_allowed, "only GET and HEAD\n");
   const auto target = parser.get().target();
-  const std::string_view path = path_of({target.data(), target.size()});
+  const std::string_view path(target.data(), target.size());
   if (path == "/metrics") return written(http::status::ok, answers.metrics(), head);
   if (path == "/healthz") return written(http::status::ok, "alive\n", head);
   if (path == "/readyz") {

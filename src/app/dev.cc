@@ -103,9 +103,7 @@ Result<DevSetup> prepare_dev(const std::string& directory) {
           "\"]\nsubmissions = [\"127.0.0.1:" + std::to_string(setup.submissions_port) +
           "\"]\nadmin = [\"127.0.0.1:0\"]\n[tls]\ncertificate = \"" + directory +
           "/certificate.pem\"\nkey = \"" + directory +
-          "/key.pem\"\n[delivery]\nmode = \"sandbox\"\n[submission]\npostmaster = \"demo@demo.example\"\n"
-          "# Room for trials; a server's own limits are smaller (postern config explain limits).\n"
-          "[limits.person]\nmessages = [\"100000/1h\"]\nrecipients = [\"100000/1h\"]\n"));
+          "/key.pem\"\n[delivery]\nmode = \"sandbox\"\n[submission]\npostmaster = \"demo@demo.example\"\n"));
   return setup;
 }
 

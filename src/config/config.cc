@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -253,31 +252,15 @@ Result<delivery::Map> Config::map() const {
   return made;
 }
 
-namespace {
-
-Result<toml::table> parse_toml(const std::string& text, const std::string& name) {
+Result<Config> parse(const std::string& text, const std::string& name) {
+  toml::table root;
   try {
-    return toml::parse(text, name);
+    root = toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
     return fail(Errc::Malformed, name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
                                      ": " + std::string(error.description()));
   }
-}
-
-Result<std::string> read_file(const std::string& path) {
-  if (std::filesystem::is_directory(path)) return fail(Errc::NotFound, path + ": it is a directory");
-  std::ifstream file(path);
-  if (!file) return fail(Errc::NotFound, path + ": " + std::strerror(errno));
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-}  // namespace
-
-Result<Config> parse(const std::string& text, const std::string& name) {
-  POSTERN_TRY(toml::table root, parse_toml(text, name));
   Config config;
   POSTERN_CHECK(read_table(root, config, name, further_keys(config)));
   Result<> outcome;
@@ -295,14 +278,11 @@ Result<Config> parse(const std::string& text, const std::string& name) {
 }
 
 Result<Config> load(const std::string& path) {
-  POSTERN_TRY(const std::string text, read_file(path));
-  return parse(text, path);
-}
-
-Result<std::string> data_dir_of(const std::string& path) {
-  POSTERN_TRY(const std::string text, read_file(path));
-  POSTERN_TRY(const toml::table root, parse_toml(text, path));
-  return root["data_dir"].value_or(Config{}.data_dir);
+  std::ifstream file(path);
+  if (!file) return fail(Errc::NotFound, path + ": " + std::strerror(errno));
+  std::stringstream text;
+  text << file.rdbuf();
+  return parse(text.str(), path);
 }
 
 }  // namespace postern::config

@@ -171,8 +171,5 @@ struct Config {
 [[nodiscard]] Result<Config> load(const std::string& path);
 /// The same from text; `name` stands for the file in errors.
 [[nodiscard]] Result<Config> parse(const std::string& text, const std::string& name);
-/// Only where its data directory is, of a file that load() may refuse for other reasons. Errors: NotFound; Malformed: it
-/// is no TOML.
-[[nodiscard]] Result<std::string> data_dir_of(const std::string& path);
 
 }  // namespace postern::config

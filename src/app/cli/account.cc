@@ -1,8 +1,6 @@
 #include "app/cli/common.h"
 #include "config/names.h"
-#include "queue/queue_reader.h"
 
-#include <filesystem>
 #include <iostream>
 
 namespace postern::app::cli {
@@ -84,28 +82,6 @@ Result<> change_password(const Context& context, const Arguments& arguments) {
   return tell(context, *directory, arguments.address, "password changed");
 }
 
-/// Whoever stops an account may not think of what it has handed in already.
-void tell_what_waits(const Context& context, const std::string& address) {
-  const Result<config::Config> config = config::load(config_path(context));
-  if (!config || !std::filesystem::exists(config->data_dir + "/queue.db")) return;
-  Result<queue::QueueReader> reader = queue::QueueReader::open(config->data_dir + "/queue.db", nullptr);
-  if (!reader) return;
-  const Result<queue::Operated> waiting = reader->count({.account = address, .limit = SIZE_MAX});
-  if (!waiting || waiting->messages == 0) return;
-  std::cerr << "postern: note: " << waiting->messages
-            << " messages of it wait in the queue and still go out; to stop them: "
-            << "postern queue hold --account " << address << ", or rm in place of hold\n";
-}
-
-Result<> suspend(const Context& context, const Arguments& arguments) {
-  POSTERN_TRY(const auto directory, open_directory(context));
-  POSTERN_TRY(const Account account, named(*directory, arguments.address));
-  POSTERN_CHECK(directory->set_suspended(arguments.address, true));
-  POSTERN_CHECK(tell(context, *directory, arguments.address, "suspended"));
-  tell_what_waits(context, account.address);
-  return {};
-}
-
 Result<> remove(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const auto directory, open_directory(context));
   POSTERN_TRY(const Account account, named(*directory, arguments.address));
@@ -115,7 +91,6 @@ Result<> remove(const Context& context, const Arguments& arguments) {
   } else {
     std::cout << account.address << ": removed\n";
   }
-  tell_what_waits(context, account.address);
   return {};
 }
 
@@ -196,7 +171,9 @@ void add_account_commands(CLI::App& app, Context& context) {
       return tell(c, *directory, a.address, what);
     };
   };
-  verb("suspend", "Stop an account at once", suspend);
+  verb("suspend", "Stop an account at once",
+       changed([](Directory& d, const Arguments& a) { return d.set_suspended(a.address, true); },
+               "suspended"));
   verb("resume", "Let it send again",
        changed([](Directory& d, const Arguments& a) { return d.set_suspended(a.address, false); }, "active"));
   verb("class", "Change the class of an account",

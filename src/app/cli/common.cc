@@ -28,21 +28,9 @@ std::string config_path(const Context& context) {
 
 Result<config::Config> load_config(const Context& context) { return config::load(config_path(context)); }
 
-Result<config::Config> load_state_config(const Context& context) {
-  Result<config::Config> config = load_config(context);
-  if (config || config.error().code != Errc::Malformed) return config;
-  const Result<std::string> data_dir = config::data_dir_of(config_path(context));
-  if (!data_dir) return config;
-  Result<config::Config> running = config::load(*data_dir + "/running.toml");
-  if (!running) return config;
-  std::cerr << "postern: warning: " << config.error().detail << "\npostern: going on with " << *data_dir
-            << "/running.toml, what the server was last started with\n";
-  return running;
-}
-
 Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& context) {
   static const SystemClock clock;
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   std::error_code error;
   std::filesystem::create_directories(config.data_dir, error);
   if (error) return fail(Errc::Unavailable, config.data_dir + ": " + error.message());

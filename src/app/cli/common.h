@@ -25,9 +25,6 @@ struct Context {
 
 /// The configuration that --config, or its default, names. Error: with the path.
 [[nodiscard]] Result<config::Config> load_config(const Context& context);
-/// For verbs that only need to know where the server's state is: what is wrong in the file is said, and the
-/// configuration that the server was last started with is taken instead.
-[[nodiscard]] Result<config::Config> load_state_config(const Context& context);
 [[nodiscard]] std::string config_path(const Context& context);
 /// The directory that the configuration names, for state verbs; the server may run at the same time.
 [[nodiscard]] Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& context);

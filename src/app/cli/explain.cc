@@ -34,9 +34,8 @@ struct Arguments {
 class Explanation {
  public:
   void say(const std::string& label, const std::string& text) {
-    auto entry = std::ranges::find(entries_, label, [](const auto& e) { return e.first; });
-    if (entry == entries_.end()) entry = entries_.insert(entry, {label, {}});
-    entry->second.push_back(text);
+    if (entries_.empty() || entries_.back().first != label) entries_.push_back({label, {}});
+    entries_.back().second.push_back(text);
   }
   void print(bool json) const {
     std::string out;
@@ -89,10 +88,8 @@ bool explain_sender(const config::Config& config, accounts::Directory& directory
     out.say("sender", fmt::format("account {} ({}{}) may send as {}", account.address, kind,
                                   account.suspended ? ", suspended" : "", from));
     out.say("limits",
-            fmt::format("class {}: messages {}, recipients {}, first-time recipients {}", kind,
+            fmt::format("{}: messages {}, recipients {}, first-time recipients {}", kind,
                         joined(limits.messages), joined(limits.recipients), joined(limits.first_time)));
-    if (const auto own = directory.limit_facts(account).account; own && !own->empty())
-      out.say("limits", fmt::format("of {} instead: {}", account.address, joined(*own)));
   }
   if (!somebody) out.say("sender", "no account may send as " + from + ": refused at MAIL (550 5.7.1)");
   const auto domain = directory.domain(from.substr(from.rfind('@') + 1));
@@ -237,7 +234,7 @@ net::Task<> explain_route(const delivery::Map& map, const config::Config& config
 }
 
 Result<> explain(const Context& context, const Arguments& arguments) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const auto directory, open_directory(context));
   const std::size_t at = arguments.to.rfind('@');
   if (at == std::string::npos || arguments.from.find('@') == std::string::npos)

@@ -13,7 +13,6 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -110,17 +109,11 @@ void print_message(const json::object& message) {
   }
 }
 
-/// A server that was not started yet has no queue, and nothing waits in it.
-bool never_served(const config::Config& config) {
-  return !std::filesystem::exists(config.data_dir + "/queue.db");
-}
-
 Result<queue::QueueReader> open_files(const config::Config& config) {
   return queue::QueueReader::open(config.data_dir + "/queue.db", nullptr);
 }
 
 Result<json::value> list_files(const config::Config& config, const queue::Filter& filter) {
-  if (never_served(config)) return json::value(json::array{});
   POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto found, reader.list(filter));
   return json::value(admin::to_json(found));
@@ -129,14 +122,12 @@ Result<json::value> list_files(const config::Config& config, const queue::Filter
 Result<json::value> group_files(const config::Config& config, const queue::Filter& filter,
                                 const std::string& by) {
   POSTERN_TRY(const queue::GroupBy grouping, admin::grouping_named(by));
-  if (never_served(config)) return json::value(json::array{});
   POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto found, reader.group(filter, grouping));
   return json::value(admin::to_json(found));
 }
 
 Result<json::value> count_files(const config::Config& config, const queue::Filter& filter) {
-  if (never_served(config)) return json::value(admin::to_json(queue::Operated{}));
   POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto found, reader.count(filter));
   return json::value(admin::to_json(found));
@@ -164,7 +155,7 @@ Result<> group(const Context& context, const config::Config& config, const queue
 
 Result<> list(const Context& context, const Arguments& arguments) {
   constexpr std::size_t kShown = 100;
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const queue::Filter filter, filter_of(arguments, kShown));
   if (!arguments.by.empty()) return group(context, config, filter, arguments.by);
   const json::object request{{"verb", "queue.list"}, {"filter", admin::to_json(filter)}};
@@ -183,7 +174,7 @@ Result<> list(const Context& context, const Arguments& arguments) {
 }
 
 Result<> operate(const Context& context, const Arguments& arguments, queue::Operation operation) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const queue::Filter filter, filter_of(arguments, SIZE_MAX));
   if (filter.everything() && !arguments.all)
     return fail(Errc::Malformed, "name a queue id or a filter, or say --all for every message");
@@ -233,7 +224,7 @@ Result<json::value> freeze_files(const config::Config& config, queue::AccountHol
 }
 
 Result<> freeze(const Context& context, const Arguments& arguments, bool freezes) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const auto directory, open_directory(context));
   POSTERN_TRY(const std::vector<accounts::Account> all, directory->accounts());
   const auto account =
@@ -251,14 +242,13 @@ Result<> freeze(const Context& context, const Arguments& arguments, bool freezes
 }
 
 Result<json::value> frozen_files(const config::Config& config) {
-  if (never_served(config)) return json::value(json::array{});
   POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto holds, reader.held_accounts());
   return json::value(admin::to_json(holds));
 }
 
 Result<> frozen(const Context& context) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const json::value holds,
               ask_or(config, {{"verb", "queue.frozen"}}, [&] { return frozen_files(config); }));
   if (context.json) {
@@ -274,7 +264,6 @@ Result<> frozen(const Context& context) {
 }
 
 Result<json::value> trace_files(const config::Config& config, const std::string& what) {
-  if (never_served(config)) return fail(Errc::NotFound, "nothing is known of " + what);
   POSTERN_TRY(const auto history, queue::History::open(config.data_dir + "/history.db"));
   std::vector<queue::Listed> waiting;
   if (what.find('@') != std::string::npos) {
@@ -286,7 +275,7 @@ Result<json::value> trace_files(const config::Config& config, const std::string&
 }
 
 Result<> trace(const Context& context, const Arguments& arguments) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   const json::object request{{"verb", "trace"}, {"what", arguments.what}};
   POSTERN_TRY(const json::value events,
               ask_or(config, request, [&] { return trace_files(config, arguments.what); }));

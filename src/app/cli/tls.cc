@@ -69,7 +69,7 @@ void print_policy(const json::object& policy) {
 }
 
 Result<> policies(const Context& context) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_CHECK(act_as_owner_of(config.data_dir));
   POSTERN_TRY(const auto all, cached_policies(config));
   json::array out;
@@ -112,7 +112,7 @@ std::string line_of(const json::object& report) {
 }
 
 Result<> reports(const Context& context) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_CHECK(act_as_owner_of(config.data_dir));
   json::array out;
   if (const std::string path = tls_sessions_path(config); std::filesystem::exists(path)) {
@@ -182,7 +182,7 @@ void print_domain(const json::object& found) {
 }
 
 Result<> show(const Context& context, const Arguments& arguments) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_TRY(const delivery::Map map, config.map());
   POSTERN_CHECK(act_as_owner_of(config.data_dir));
   const std::string domain = lower(arguments.domain.substr(arguments.domain.rfind('@') + 1));

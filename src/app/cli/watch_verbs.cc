@@ -7,7 +7,6 @@
 #include "queue/history.h"
 
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include <iostream>
 #include <memory>
@@ -49,7 +48,7 @@ Result<json::value> answer_from_files(const config::Config& config, const json::
 }
 
 Result<json::value> ask_watch(const Context& context, const json::object& request) {
-  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const config::Config config, load_config(context));
   if (!config.watch.enabled) return fail(Errc::Unavailable, "the watch is off: watch.enabled = false");
   return ask_or(config, request, [&] { return answer_from_files(config, request); });
 }
@@ -58,10 +57,6 @@ std::string text_at(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   if (value == nullptr) return "";
   return value->is_string() ? std::string(value->as_string()) : json::serialize(*value);
-}
-
-std::string score_at(const json::object& object, std::string_view name) {
-  return fmt::format("{:.2f}", object.at(name).to_number<double>());
 }
 
 void print_reasons(const json::object& object) {
@@ -78,7 +73,7 @@ Result<> list_held(const Context& context) {
   for (const json::value& each : held.as_array()) {
     const json::object& hold = each.as_object();
     std::cout << text_at(hold, "account") << "  held since " << text_at(hold, "since") << "  score "
-              << score_at(hold, "score") << '\n';
+              << text_at(hold, "score") << '\n';
     print_reasons(hold);
   }
   if (held.as_array().empty()) std::cout << "No account is held.\n";
@@ -87,7 +82,7 @@ Result<> list_held(const Context& context) {
 
 void print_account(const json::object& known) {
   std::cout << text_at(known, "account") << "  " << (known.at("held").as_bool() ? "HELD" : "not held")
-            << "  score " << score_at(known, "score") << " of " << score_at(known, "held_at_score") << ", "
+            << "  score " << text_at(known, "score") << " of " << text_at(known, "held_at_score") << ", "
             << text_at(known, "messages") << " messages on " << text_at(known, "active_days") << " days\n";
   if (const json::value* hold = known.if_contains("hold")) {
     std::cout << "  held since " << text_at(hold->as_object(), "since") << " because\n";

@@ -174,11 +174,7 @@ std::string config_text(const Answers& a, const SetupPaths& paths) {
     out += "# For a trial: no client trusts it. Replace both files; a reload is not needed.\n";
     out += "certificate = " + toml(paths.certificate()) + "\nkey = " + toml(paths.key()) + '\n';
   } else {
-    // The service starts in another directory than setup.
-    const auto absolute = [](const std::string& path) {
-      return std::filesystem::absolute(path).lexically_normal().string();
-    };
-    out += "certificate = " + toml(absolute(a.certificate)) + "\nkey = " + toml(absolute(a.key)) + '\n';
+    out += "certificate = " + toml(a.certificate) + "\nkey = " + toml(a.key) + '\n';
   }
   out += "\n[submission]\npostmaster = " + toml(a.postmaster) + "\n\n[delivery]\nmode = " + toml(a.delivery) +
          '\n';
