@@ -1,7 +1,10 @@
 #include "admin/http.h"
 
+#include "smtp/ascii.h"
+
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <sstream>
 
 namespace postern::admin {
@@ -25,6 +28,19 @@ std::string written(http::status status, std::string body, bool head = false) {
   return out.str();
 }
 
+/// The path of a request target: origin-form and absolute-form are understood alike (RFC 9112 §3.2.1, §3.2.2); the
+/// query means nothing here (RFC 9110 §4.2.3: an empty path is "/").
+std::string_view path_of(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (target.size() < scheme.size() || !smtp::iequals(target.substr(0, scheme.size()), scheme)) continue;
+    target.remove_prefix(scheme.size());
+    target.remove_prefix(std::min(target.find_first_of("/?"), target.size()));
+    break;
+  }
+  target = target.substr(0, target.find('?'));
+  return target.empty() ? "/" : target;
+}
+
 }  // namespace
 
 std::string http_response(std::string_view request, const HttpAnswers& answers) {
@@ -39,7 +55,7 @@ std::string http_response(std::string_view request, const HttpAnswers& answers) 
   if (method != http::verb::get && !head)
     return written(http::status::method_not_allowed, "only GET and HEAD\n");
   const auto target = parser.get().target();
-  const std::string_view path(target.data(), target.size());
+  const std::string_view path = path_of({target.data(), target.size()});
   if (path == "/metrics") return written(http::status::ok, answers.metrics(), head);
   if (path == "/healthz") return written(http::status::ok, "alive\n", head);
   if (path == "/readyz") {
