@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY, PATIENCE, eventually
+from conftest import BINARY, PATIENCE, eventually, make_certificate
 
 ACCOUNT = "ann@example.org"
 PASSWORD = "a long password"
@@ -67,6 +67,26 @@ def test_from_answers_to_a_first_mail(setup, tmp_path):
     finally:
         server.terminate()
         server.wait(PATIENCE)
+
+
+def test_files_named_from_here_are_found_from_anywhere(setup, tmp_path, monkeypatch):
+    make_certificate(tmp_path)
+    monkeypatch.chdir(tmp_path.parent)
+    setup.answers.write_text(ANSWERS.replace("self-signed", f"{tmp_path.name}/certificate.pem") + f'key = "{tmp_path.name}/key.pem"\n')
+    done = setup("--answers", setup.answers)
+    assert done.returncode == 0, done.stderr
+    config = setup.config.read_text()
+    assert f'certificate = "{tmp_path}/certificate.pem"' in config and f'key = "{tmp_path}/key.pem"' in config
+
+
+def test_a_domain_may_have_other_letters(setup):
+    setup.answers.write_text(ANSWERS.replace('"example.org"', '"münchen.example"').replace("ann@example.org", "ann@münchen.example"))
+    done = setup("--answers", setup.answers)
+    assert done.returncode == 0, done.stderr
+    assert "\npostern._domainkey.xn--mnchen-3ya.example. IN TXT" in done.stdout, "as a zone has it"
+    assert 'postmaster = "ann@xn--mnchen-3ya.example"' in setup.config.read_text()
+    listed = subprocess.run([BINARY, "--config", setup.config, "account", "ls"], text=True, capture_output=True, timeout=PATIENCE)
+    assert listed.stdout.startswith("ann@xn--mnchen-3ya.example\t")
 
 
 def test_a_configuration_is_never_replaced_unasked(setup):

@@ -39,6 +39,13 @@ Result<> show(const Context& context, const accounts::Domain& domain) {
   return {};
 }
 
+/// As it is kept: with A-labels, which is what a zone has (RFC 5890 §2.3.2.1).
+Result<> show_named(const Context& context, accounts::Directory& directory, const std::string& name) {
+  const std::optional<accounts::Domain> domain = directory.domain(name);
+  if (!domain) return fail(Errc::NotFound, "no domain " + name);
+  return show(context, *domain);
+}
+
 Result<std::string> key_text(const Arguments& arguments) {
   if (arguments.key_file.empty()) {
     POSTERN_TRY(const dkim::SigningKey key, dkim::SigningKey::generate(2048));
@@ -54,16 +61,8 @@ Result<std::string> key_text(const Arguments& arguments) {
 Result<> add(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const std::string pem, key_text(arguments));  // before open_directory() gives up root's rights
   POSTERN_TRY(const auto directory, open_directory(context));
-  const accounts::Domain domain{arguments.name, arguments.selector, pem};
-  POSTERN_CHECK(directory->add_domain(domain));
-  return show(context, domain);
-}
-
-Result<> show_named(const Context& context, const Arguments& arguments) {
-  POSTERN_TRY(const auto directory, open_directory(context));
-  const std::optional<accounts::Domain> domain = directory->domain(arguments.name);
-  if (!domain) return fail(Errc::NotFound, "no domain " + arguments.name);
-  return show(context, *domain);
+  POSTERN_CHECK(directory->add_domain({arguments.name, arguments.selector, pem}));
+  return show_named(context, *directory, arguments.name);
 }
 
 Result<> list(const Context& context) {
@@ -117,7 +116,11 @@ void add_domain_commands(CLI::App& app, Context& context) {
   adding->callback([&context] { report(context, add(context, arguments)); });
   CLI::App* showing = domain->add_subcommand("show", "Print the DNS record again");
   showing->add_option("domain", arguments.name)->required();
-  showing->callback([&context] { report(context, show_named(context, arguments)); });
+  showing->callback([&context] {
+    const auto directory = open_directory(context);
+    report(context,
+           directory ? show_named(context, **directory, arguments.name) : Result<>(directory.error()));
+  });
   CLI::App* removing = domain->add_subcommand("rm", "Remove a domain and its key");
   removing->add_option("domain", arguments.name)->required();
   removing->add_flag("--force", arguments.force, "Also when accounts of the domain remain");

@@ -91,7 +91,12 @@ Result<> ask(const Question& question, Answers& answers) {
     Result<std::string> line = read_line(question.secret);
     if (!line) return wrong_answer("", question, line.error().detail + "; it was not answered");
     const std::string& text = line->empty() ? fallback : *line;
-    const Result<> good = question.check(answers, text);
+    Result<> good = question.check(answers, text);
+    if (good && question.secret && ::isatty(STDIN_FILENO) != 0) {
+      std::cerr << "Again: " << std::flush;  // nobody sees what is typed
+      const Result<std::string> again = read_line(true);
+      if (again && *again != text) good = fail(Errc::Malformed, "the two differ");
+    }
     if (good) {
       answers.*question.answer = text;
       return {};
@@ -128,7 +133,7 @@ Result<Answers> collect(const Given& given) {
       return wrong_answer(where, question, good.error().detail);
     answers.*question.answer = text;
   }
-  return answers;
+  return in_kept_form(std::move(answers));
 }
 
 /// A configuration that is there is only replaced when somebody said so.

@@ -2,6 +2,7 @@
 
 #include "mail/address.h"
 #include "mail/host_name.h"
+#include "mail/idna.h"
 #include "net/endpoint.h"
 #include "net/tls.h"
 
@@ -23,8 +24,21 @@ std::string nothing(const Answers& /*answers*/) { return ""; }
 Result<> anything(const Answers& /*answers*/, const std::string& /*text*/) { return {}; }
 
 /// RFC 1123 §2.1: letters, digits and hyphens, at most 63 octets a label, 253 in all; and more than one label.
+/// U-labels are counted as the A-labels that they stand for.
 Result<> check_domain_name(const Answers& /*answers*/, const std::string& text) {
-  return mail::check_host_name(text);
+  const Result<std::string> ascii = mail::to_ascii(text);
+  return mail::check_host_name(ascii ? *ascii : text);
+}
+
+/// As it was typed when it has no such form: check() has said so.
+std::string ascii_name(const std::string& name) {
+  const Result<std::string> ascii = mail::to_ascii(name);
+  return ascii ? *ascii : name;
+}
+
+std::string ascii_domain(const std::string& address) {
+  const std::size_t domain = address.rfind('@') + 1;
+  return address.substr(0, domain) + ascii_name(address.substr(domain));
 }
 
 std::string own_name(const Answers& /*answers*/) {
@@ -104,7 +118,7 @@ Result<> check_address(const Answers& /*answers*/, const std::string& text) {
 Result<> check_account(const Answers& a, const std::string& text) {
   POSTERN_CHECK(check_address(a, text));
   const std::string domain = text.substr(text.rfind('@') + 1);
-  if (domain == a.domain) return {};
+  if (ascii_name(domain) == ascii_name(a.domain)) return {};
   return fail(Errc::Malformed, "it must be an address of " + a.domain + ", which is the domain we sign for");
 }
 
@@ -128,6 +142,19 @@ std::string toml(const std::string& text) {
 }
 
 }  // namespace
+
+Answers in_kept_form(Answers answers) {
+  for (std::string Answers::*name : {&Answers::hostname, &Answers::domain, &Answers::smarthost_host}) {
+    if (!net::IpAddress::parse(answers.*name)) answers.*name = ascii_name(answers.*name);
+  }
+  for (std::string Answers::*address : {&Answers::account, &Answers::postmaster})
+    answers.*address = ascii_domain(answers.*address);
+  if (!answers.self_signed()) {
+    answers.certificate = std::filesystem::absolute(answers.certificate).lexically_normal();
+    answers.key = std::filesystem::absolute(answers.key).lexically_normal();
+  }
+  return answers;
+}
 
 const std::vector<Question>& setup_questions() {
   static const std::vector<Question> questions{

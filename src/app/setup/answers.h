@@ -40,6 +40,10 @@ struct Question {
   bool secret = false;
 };
 
+/// The same in the form that is kept: paths absolute, as the service starts elsewhere; names in their ASCII form
+/// (RFC 5890 §2.3.2.1), as DNS, certificates and the directory have them.
+[[nodiscard]] Answers in_kept_form(Answers answers);
+
 /// In the order in which they are asked: later fallbacks build on earlier answers.
 [[nodiscard]] const std::vector<Question>& setup_questions();
 
