@@ -1,5 +1,7 @@
 #include "guard/use_store.h"
 
+#include "store/set_aside.h"
+
 namespace postern::guard {
 namespace {
 const std::vector<std::string> kSchema{
@@ -7,9 +9,15 @@ const std::vector<std::string> kSchema{
 }
 
 Result<std::unique_ptr<UseStore>> UseStore::open(const std::string& path) {
+  return store::open_or_begin_again(
+      path, "what was counted before is forgotten: limits and lock-outs begin anew", open_file);
+}
+
+Result<std::unique_ptr<UseStore>> UseStore::open_file(const std::string& path) {
   POSTERN_TRY(store::Database writer, store::Database::open(path, store::Database::Sync::Normal));
   POSTERN_CHECK(writer.migrate(kSchema));
   POSTERN_TRY(store::Database reader, store::Database::open(path, store::Database::Sync::Normal));
+  POSTERN_CHECK(reader.prepare("SELECT key,last,octets FROM use"));  // the table is there, and can be read
   return std::unique_ptr<UseStore>(new UseStore(std::move(reader), std::move(writer)));
 }
 

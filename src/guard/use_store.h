@@ -24,6 +24,7 @@ class UseStore {
     std::string octets;
     TimePoint last{};
   };
+  /// A damaged file is set aside, and a new one begins.
   [[nodiscard]] static Result<std::unique_ptr<UseStore>> open(const std::string& path);
   /// "" when nothing is known.
   [[nodiscard]] Result<std::string> read(const std::string& key);
@@ -33,6 +34,7 @@ class UseStore {
   [[nodiscard]] Result<> forget_before(TimePoint when);
 
  private:
+  [[nodiscard]] static Result<std::unique_ptr<UseStore>> open_file(const std::string& path);
   UseStore(store::Database reader, store::Database writer)
       : reader_(std::move(reader)), writer_(std::move(writer)) {}
   store::Database reader_;

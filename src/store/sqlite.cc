@@ -124,9 +124,9 @@ Result<> Database::migrate(const std::vector<std::string>& steps) {
   auto version = static_cast<std::size_t>(query.integer(0));
   query.reset();
   if (version > steps.size()) {
-    return fail(Errc::Corrupt, "the database is of version " + std::to_string(version) +
-                                   ", this program knows " + std::to_string(steps.size()) +
-                                   ": install the newer program");
+    return fail(Errc::Unavailable, "the database is of version " + std::to_string(version) +
+                                       ", this program knows " + std::to_string(steps.size()) +
+                                       ": install the newer program");
   }
   for (; version < steps.size(); ++version) {
     POSTERN_TRY(Transaction transaction, Transaction::begin(*this));

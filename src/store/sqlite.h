@@ -72,7 +72,7 @@ class Database {
   /// Statements without parameters and rows.
   [[nodiscard]] Result<> execute(const std::string& sql);
   /// Brings the schema from its version to `steps.size()`, each step in a transaction of its own.
-  /// Corrupt: the file is of a newer version than this program.
+  /// Unavailable: the file is of a newer version than this program.
   [[nodiscard]] Result<> migrate(const std::vector<std::string>& steps);
   /// Rows that the last statement changed.
   [[nodiscard]] std::int64_t changes() const;

@@ -1,6 +1,7 @@
 #include "tlspolicy/session_log.h"
 
 #include "base/log.h"
+#include "store/set_aside.h"
 
 #include <boost/json.hpp>
 
@@ -107,6 +108,11 @@ const char* to_string(TlsResult result) {
 }
 
 Result<std::unique_ptr<SessionLog>> SessionLog::open(const std::string& path) {
+  return store::open_or_begin_again(path, "TLS reports leave out the sessions of today and yesterday",
+                                    open_file);
+}
+
+Result<std::unique_ptr<SessionLog>> SessionLog::open_file(const std::string& path) {
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Normal));
   POSTERN_CHECK(database.migrate(kSchema));
   return std::unique_ptr<SessionLog>(new SessionLog(std::move(database)));

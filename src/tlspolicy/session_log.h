@@ -62,6 +62,7 @@ class SessionLog {
   static constexpr std::int64_t kMaxKinds = 1000;
   static constexpr std::chrono::days kPastDays{60};
 
+  /// A damaged file is set aside, and a new one begins.
   [[nodiscard]] static Result<std::unique_ptr<SessionLog>> open(const std::string& path);
 
   void record(SessionResult session);
@@ -80,6 +81,7 @@ class SessionLog {
   [[nodiscard]] Result<std::vector<PastReport>> past(std::size_t most);
 
  private:
+  [[nodiscard]] static Result<std::unique_ptr<SessionLog>> open_file(const std::string& path);
   explicit SessionLog(store::Database database) : database_(std::move(database)) {}
   [[nodiscard]] Result<> add(const std::string& key, std::uint64_t count);
   [[nodiscard]] Result<> forget(Day day, const std::string& domain);

@@ -1,5 +1,7 @@
 #include "tlspolicy/sts_cache.h"
 
+#include "store/set_aside.h"
+
 #include <utility>
 
 namespace postern::tlspolicy {
@@ -32,6 +34,10 @@ constexpr const char* kColumns = "domain, id, text, fetched_at, expires_at";
 }  // namespace
 
 Result<std::unique_ptr<StsCache>> StsCache::open(const std::string& path) {
+  return store::open_or_begin_again(path, "MTA-STS policies are fetched anew", open_file);
+}
+
+Result<std::unique_ptr<StsCache>> StsCache::open_file(const std::string& path) {
   POSTERN_TRY(store::Database database, store::Database::open(path, store::Database::Sync::Normal));
   POSTERN_CHECK(database.migrate(kSchema));
   return std::unique_ptr<StsCache>(new StsCache(std::move(database)));

@@ -34,6 +34,7 @@ class StsCache {
   static constexpr std::int64_t kMax = 200'000;
 
   /// ":memory:" for one that nobody else shares.
+  /// A damaged file is set aside, and a new one begins.
   [[nodiscard]] static Result<std::unique_ptr<StsCache>> open(const std::string& path);
 
   /// The policy that holds at `now`, and notes that it is in use.
@@ -46,6 +47,7 @@ class StsCache {
   [[nodiscard]] Result<std::vector<CachedPolicy>> all(TimePoint now, std::size_t most);
 
  private:
+  [[nodiscard]] static Result<std::unique_ptr<StsCache>> open_file(const std::string& path);
   explicit StsCache(store::Database database) : database_(std::move(database)) {}
   std::mutex mutex_;
   store::Database database_;

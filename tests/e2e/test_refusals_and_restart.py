@@ -76,6 +76,23 @@ def test_accepted_mail_survives(make_postern, how):
     assert len(postern.cli_json("queue", "ls")) == 5  # running
 
 
+def test_a_damaged_side_database_does_not_stop_the_service(postern):
+    postern.stop()
+    damaged = [name for name in ("limits", "places", "watch", "tls", "tls_sessions") if (postern.data / f"{name}.db").exists()]
+    assert {"limits", "places", "watch"} <= set(damaged)
+    for name in damaged:
+        (postern.data / f"{name}.db").write_bytes(b"whatever this was " * 1000)
+    postern.start()
+    log = (postern.directory / "server.log").read_text()
+    for name in damaged:
+        aside = list(postern.data.glob(f"{name}.db.damaged-*"))
+        assert len([path for path in aside if not path.name.endswith(("-wal", "-shm"))]) == 1, name
+        assert f'"event":"store.set_aside","file":"{postern.data / name}.db"' in log, name
+    with connect(postern) as client:
+        client.login(ADDRESS, PASSWORD)
+        client.sendmail(ADDRESS, ["bob@example.net"], f"From: {ADDRESS}\r\n\r\nhello\r\n")
+
+
 def raw(port):
     return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 

@@ -1,5 +1,7 @@
 #include "guard/watch/watch_store.h"
 
+#include "store/set_aside.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -46,6 +48,16 @@ TimePoint time_of(std::int64_t ms) { return TimePoint{std::chrono::milliseconds{
 }  // namespace
 
 Result<std::unique_ptr<WatchStore>> WatchStore::open(const std::string& path) {
+  const auto open_whole = [](const std::string& name) -> Result<std::unique_ptr<WatchStore>> {
+    POSTERN_TRY(std::unique_ptr<WatchStore> store, open_file(name));
+    POSTERN_CHECK(store->holds());
+    return store;
+  };
+  return store::open_or_begin_again(
+      path, "the watch learns every account's habits anew; accounts that it held stay held", open_whole);
+}
+
+Result<std::unique_ptr<WatchStore>> WatchStore::open_file(const std::string& path) {
   using store::Database;
   POSTERN_TRY(Database to, Database::open(path, Database::Sync::Normal));
   POSTERN_CHECK(to.migrate(schema()));

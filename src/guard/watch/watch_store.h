@@ -49,6 +49,7 @@ class WatchStore {
   static constexpr int kEvents = 100;
   static constexpr int kMostCalls = 1000;
 
+  /// A damaged file is set aside, and a new one begins: the queue knows who is held.
   [[nodiscard]] static Result<std::unique_ptr<WatchStore>> open(const std::string& path);
 
   /// None: it is not known, or its record is damaged (then `why` says so).
@@ -72,6 +73,7 @@ class WatchStore {
   [[nodiscard]] Result<> end_call(const std::string& id);
 
  private:
+  [[nodiscard]] static Result<std::unique_ptr<WatchStore>> open_file(const std::string& path);
   struct Writer {
     store::Database database;
     store::Statement find, name, add, update, hold, unhold, told, event, trim, surroundings, call, calls,
