@@ -188,8 +188,15 @@ Result<std::shared_ptr<scan::Scanner>> make_scanner(Parts& parts, const scan::Op
 }
 
 std::vector<net::CertificateFiles> certificate_files(const config::Tls& tls) {
-  std::vector<net::CertificateFiles> files{{tls.certificate, tls.key}};
-  for (const config::CertificatePair& more : tls.more) files.push_back({more.certificate, more.key});
+  const auto option = [](const std::string& at, const char* name) {
+    return at.empty() ? std::string(name) : at + ": " + name;
+  };
+  std::vector<net::CertificateFiles> files{{tls.certificate, tls.key,
+                                            option(tls.certificate_at, "tls.certificate"),
+                                            option(tls.key_at, "tls.key")}};
+  for (const config::CertificatePair& more : tls.more)
+    files.push_back({more.certificate, more.key, option(more.at, "[[tls.more]] certificate"),
+                     option(more.at, "[[tls.more]] key")});
   return files;
 }
 

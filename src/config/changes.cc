@@ -31,6 +31,8 @@ Config with_live_options(Config running, const Config& fresh) {
     if constexpr (std::is_same_v<Options, Tls>) {
       if (!tls) return;
       options.more = its_fresh.more;
+      options.certificate_at = its_fresh.certificate_at;
+      options.key_at = its_fresh.key_at;
     }
     take_live_rows(options, its_fresh);
   };

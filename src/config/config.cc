@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -39,6 +41,16 @@ Result<> read_section(const toml::table& root, const char* name, Options& option
   return {};
 }
 
+/// "file:line", for errors that come up later, when what is named is opened.
+std::string place_of(const std::string& file, const toml::node& node) {
+  return fmt::format("{}:{}", file, node.source().begin.line);
+}
+
+void note_places(const toml::table& root, Tls& tls, const std::string& file) {
+  if (const toml::node* node = root["tls"]["certificate"].node()) tls.certificate_at = place_of(file, *node);
+  if (const toml::node* node = root["tls"]["key"].node()) tls.key_at = place_of(file, *node);
+}
+
 /// [[tls.more]]
 Result<> read_further_certificates(const toml::table& root, Config& config, const std::string& file) {
   const toml::node* node = root["tls"]["more"].node();
@@ -52,6 +64,7 @@ Result<> read_further_certificates(const toml::table& root, Config& config, cons
     POSTERN_CHECK(read_table(*table, pair, file));
     if (pair.certificate.empty() || pair.key.empty())
       return error_at(file, *table, "[[tls.more]] needs both certificate and key");
+    pair.at = place_of(file, *table);
     config.tls.more.push_back(std::move(pair));
   }
   if (config.tls.certificate.empty())
@@ -85,29 +98,45 @@ Result<> check_smarthost_exists(const Config& config, const std::string& file, c
 
 Result<> read_smarthosts(const toml::table& root, Config& config, const std::string& file) {
   POSTERN_TRY(const toml::table* const all, table_at(root, "smarthost", file));
+  Problems problems;
   if (all != nullptr) {
     for (const auto& [key, node] : *all) {
       const std::string name(key.str());
-      POSTERN_CHECK(start_from_preset(node, config.smarthosts[name], file));
-      POSTERN_CHECK(read_section(*all, name.c_str(), config.smarthosts[name], file));
+      problems.add(start_from_preset(node, config.smarthosts[name], file));
+      problems.add(read_section(*all, name.c_str(), config.smarthosts[name], file));
       config.smarthost_places[name] =
           fmt::format("{}:{}:{}", file, node.source().begin.line, node.source().begin.column);
     }
   }
-  if (config.delivery.mode != delivery::Mode::Smarthost) return {};
-  return check_smarthost_exists(config, file, "delivery.smarthost", config.delivery.smarthost);
+  if (config.delivery.mode == delivery::Mode::Smarthost)
+    problems.add(check_smarthost_exists(config, file, "delivery.smarthost", config.delivery.smarthost));
+  return problems.outcome();
 }
 
 Result<> read_providers(const toml::table& root, Config& config, const std::string& file) {
   config.providers = shipped_providers();
   POSTERN_TRY(const toml::table* const all, table_at(root, "provider", file));
   if (all == nullptr) return {};
+  Problems problems;
   for (const auto& [key, node] : *all) {
     const std::string name(key.str());
     config.providers[name] = {};
-    POSTERN_CHECK(read_section(*all, name.c_str(), config.providers[name], file));
+    problems.add(read_section(*all, name.c_str(), config.providers[name], file));
   }
-  return {};
+  return problems.outcome();
+}
+
+Result<delivery::RouteRule> read_route(const toml::node& entry, const Config& config,
+                                       const std::string& file) {
+  const toml::table* table = entry.as_table();
+  if (table == nullptr) return error_at(file, entry, "route must be a list of tables: [[route]]");
+  delivery::RouteRule rule;
+  POSTERN_CHECK(read_table(*table, rule, file));
+  if (const Result<> valid = rule.validate(); !valid)
+    return error_at(file, *table, "[[route]] " + valid.error().detail);
+  if (rule.action == delivery::RouteAction::Smarthost)
+    POSTERN_CHECK(check_smarthost_exists(config, file, "[[route]] smarthost", rule.smarthost));
+  return rule;
 }
 
 /// [[route]]
@@ -116,19 +145,13 @@ Result<> read_routes(const toml::table& root, Config& config, const std::string&
   if (node == nullptr) return {};
   const toml::array* array = node->as_array();
   if (array == nullptr) return error_at(file, *node, "route must be a list of tables: [[route]]");
+  Problems problems;
   for (const toml::node& entry : *array) {
-    const toml::table* table = entry.as_table();
-    if (table == nullptr) return error_at(file, entry, "route must be a list of tables: [[route]]");
-    delivery::RouteRule rule;
-    POSTERN_CHECK(read_table(*table, rule, file));
-    if (const Result<> valid = rule.validate(); !valid)
-      return error_at(file, *table, "[[route]] " + valid.error().detail);
-    if (rule.action == delivery::RouteAction::Smarthost) {
-      POSTERN_CHECK(check_smarthost_exists(config, file, "[[route]] smarthost", rule.smarthost));
-    }
-    config.routes.push_back(std::move(rule));
+    Result<delivery::RouteRule> rule = read_route(entry, config, file);
+    problems.add(rule);
+    if (rule) config.routes.push_back(*std::move(rule));
   }
-  return {};
+  return problems.outcome();
 }
 
 /// The first limit of a list that is none, or that contradicts one before it, by the place where it is written.
@@ -147,18 +170,35 @@ Result<> read_limits(const toml::table& root, Config& config, const std::string&
   POSTERN_TRY(const toml::table* const all, table_at(root, "limits", file));
   if (all == nullptr) return {};
   POSTERN_CHECK(refuse_unknown(*all, {"person", "app", "bulk", "ip", "domain", "all"}, file));
+  Problems problems;
   for (const auto& [key, node] : *all) {
     const std::string name(key.str());
     if (const toml::table* table = node.as_table(); table != nullptr && table->contains("recipients"))
       config.limits[name].first_time.clear();  // our default is meant beside our default of recipients
-    POSTERN_CHECK(read_section(*all, name.c_str(), config.limits[name], file));
+    const Result<> read = read_section(*all, name.c_str(), config.limits[name], file);
+    problems.add(read);
+    if (!read) continue;
     for (const guard::Counted what : guard::kAllCounted) {
       const char* list = to_string(what);
-      POSTERN_CHECK(
+      problems.add(
           check_limit_list(node.as_table()->get(list), file, fmt::format("limits.{}.{}", name, list)));
     }
   }
-  return {};
+  return problems.outcome();
+}
+
+/// The lines of `problems` as the places that they name stand in the file.
+Error in_order(const Error& problems, const std::string& file) {
+  std::vector<std::pair<unsigned long, std::string>> lines;
+  std::istringstream text(problems.detail);
+  for (std::string line; std::getline(text, line);) {
+    const bool has_place = line.starts_with(file + ":");
+    lines.emplace_back(has_place ? std::strtoul(line.c_str() + file.size() + 1, nullptr, 10) : 0, line);
+  }
+  std::ranges::stable_sort(lines, {}, &std::pair<unsigned long, std::string>::first);
+  std::string sorted;
+  for (const auto& [place, line] : lines) sorted += (sorted.empty() ? "" : "\n") + line;
+  return fail(problems.code, sorted);
 }
 
 Result<> check_whole(const Config& config, const std::string& file) {
@@ -262,26 +302,32 @@ Result<Config> parse(const std::string& text, const std::string& name) {
                                      ": " + std::string(error.description()));
   }
   Config config;
-  POSTERN_CHECK(read_table(root, config, name, further_keys(config)));
-  Result<> outcome;
+  Problems problems;
+  problems.add(read_table(root, config, name, further_keys(config)));
   for_each_table(config, [&](const char* table, auto& options) {
-    if (outcome && *table != '\0') outcome = read_section(root, table, options, name);
+    if (*table != '\0') problems.add(read_section(root, table, options, name));
   });
-  POSTERN_CHECK(std::move(outcome));
-  POSTERN_CHECK(read_further_certificates(root, config, name));
-  POSTERN_CHECK(read_smarthosts(root, config, name));
-  POSTERN_CHECK(read_providers(root, config, name));
-  POSTERN_CHECK(read_routes(root, config, name));
-  POSTERN_CHECK(read_limits(root, config, name));
-  POSTERN_CHECK(check_whole(config, name));
+  note_places(root, config.tls, name);
+  problems.add(read_further_certificates(root, config, name));
+  problems.add(read_smarthosts(root, config, name));
+  problems.add(read_providers(root, config, name));
+  problems.add(read_routes(root, config, name));
+  problems.add(read_limits(root, config, name));
+  if (problems.none()) problems.add(check_whole(config, name));  // else it may complain of what was not read
+  if (!problems.none()) return in_order(problems.outcome().error(), name);
   return config;
 }
 
 Result<Config> load(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return fail(Errc::NotFound, path + " is a directory; what is wanted is a file, such as " +
+                                    (std::filesystem::path(path) / "postern.toml").string());
   std::ifstream file(path);
   if (!file) return fail(Errc::NotFound, path + ": " + std::strerror(errno));
   std::stringstream text;
   text << file.rdbuf();
+  if (file.bad()) return fail(Errc::NotFound, path + ": " + std::strerror(errno));
   return parse(text.str(), path);
 }
 

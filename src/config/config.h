@@ -53,6 +53,7 @@ struct Listen {
 struct CertificatePair {
   std::string certificate;
   std::string key;
+  std::string at;  ///< where it is written: "postern.toml:7"; no option
   static auto fields() {
     return std::tuple{
         field("certificate", &CertificatePair::certificate, Reload::Live,
@@ -67,6 +68,8 @@ struct Tls {
   std::string key;
   std::string client_ca;
   std::vector<CertificatePair> more;
+  std::string certificate_at;  ///< where it is written: "postern.toml:7"; no option
+  std::string key_at;
   static auto fields() {
     return std::tuple{
         field("certificate", &Tls::certificate, Reload::Live,

@@ -99,15 +99,16 @@ std::string shown(std::chrono::milliseconds value) {
 }
 
 Result<> refuse_unknown(const toml::table& table, std::vector<std::string> known, const std::string& file) {
+  Problems problems;
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::string near = nearest_name(name, known);
-    return error_at(
-        file, node,
-        "unknown key \"" + name + "\"" + (near.empty() ? "" : "; did you mean \"" + near + "\"?"));
+    problems.add(Result<>(
+        error_at(file, node,
+                 "unknown key \"" + name + "\"" + (near.empty() ? "" : "; did you mean \"" + near + "\"?"))));
   }
-  return {};
+  return problems.outcome();
 }
 
 }  // namespace postern::config

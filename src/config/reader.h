@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/options.h"
+#include "base/problems.h"
 #include "base/result.h"
 
 #include <toml++/toml.h>
@@ -82,7 +83,8 @@ template <class Options>
 }
 
 /// Fills `options` from `table`. An options type may have check(key): whether the value just read can be meant; the Error's
-/// detail is the reason. `more`: keys that belong to somebody else. Unknown keys are errors.
+/// detail is the reason. `more`: keys that belong to somebody else. Unknown keys are errors. The Error names all that is
+/// wrong, a line each; what was right is read.
 [[nodiscard]] Result<> refuse_unknown(const toml::table& table, std::vector<std::string> known,
                                       const std::string& file);
 
@@ -91,21 +93,22 @@ template <class Options>
                                   const std::vector<std::string>& more = {}) {
   std::vector<std::string> known = keys_of<Options>();
   known.insert(known.end(), more.begin(), more.end());
-  POSTERN_CHECK(refuse_unknown(table, std::move(known), file));
-  Result<> outcome;
+  Problems problems;
+  problems.add(refuse_unknown(table, std::move(known), file));
   const auto read_row = [&](const auto& row) {
     const toml::node* node = table.get(row.name);
-    if (node == nullptr || !outcome) return;
+    if (node == nullptr) return;
     auto& value = options.*(row.member);
     Result<> read = read_value(*node, value);
     if (read && row.bounded) read = check_bounds(value, row.min, row.max);
     if constexpr (requires { options.check(row.name); }) {
       if (read) read = options.check(row.name);
     }
-    if (!read) outcome = error_at(file, *node, std::string(row.name) + " " + read.error().detail);
+    if (!read)
+      problems.add(Result<>(error_at(file, *node, std::string(row.name) + " " + read.error().detail)));
   };
   std::apply([&](const auto&... rows) { (read_row(rows), ...); }, Options::fields());
-  return outcome;
+  return problems.outcome();
 }
 
 }  // namespace postern::config

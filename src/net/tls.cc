@@ -1,6 +1,7 @@
 #include "net/tls.h"
 
 #include "net/endpoint.h"
+#include "net/tls_files.h"
 #include "net/tls_impl.h"
 #include "net/tls_memory.h"
 
@@ -31,7 +32,6 @@ constexpr const char* kTls13Suites =
     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr const char* kGroups = "X25519:P-256:P-384";
 constexpr auto kTicketKeyLife = std::chrono::hours{12};
-constexpr int kLeastRsaBits = 2048;  // RFC 9325 §4.5
 
 struct CtxDelete {
   void operator()(SSL_CTX* ctx) const { SSL_CTX_free(ctx); }
@@ -182,23 +182,7 @@ int choose_certificate(SSL* ssl, int* /*alert*/, void* generation) {
 Result<Ctx> load_context(const CertificateFiles& files, TicketKeys& tickets, Generation& generation) {
   Ctx ctx(SSL_CTX_new(TLS_server_method()));
   set_tls_defaults(ctx.get());
-  if (state_of(files.certificate).inode == 0)
-    return fail(Errc::NotFound, "no certificate at " + files.certificate);
-  if (state_of(files.key).inode == 0) return fail(Errc::NotFound, "no key at " + files.key);
-  // Nobody is there to type a password: an encrypted key is an error, not a prompt on the terminal.
-  SSL_CTX_set_default_passwd_cb(ctx.get(), [](char*, int, int, void*) { return -1; });
-  ERR_clear_error();
-  if (SSL_CTX_use_certificate_chain_file(ctx.get(), files.certificate.c_str()) != 1) {
-    return fail(Errc::Malformed, files.certificate + ": " + openssl_error());
-  }
-  if (SSL_CTX_use_PrivateKey_file(ctx.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(ctx.get()) != 1) {
-    return fail(Errc::Malformed, files.key + ": " + openssl_error());
-  }
-  EVP_PKEY* const key = SSL_CTX_get0_privatekey(ctx.get());
-  if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) < kLeastRsaBits) {
-    return fail(Errc::Malformed, files.key + ": an RSA key needs at least 2048 bits (RFC 9325)");
-  }
+  POSTERN_CHECK(use_certificate_files(ctx.get(), files));
   SSL_CTX_set_options(ctx.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   // What is sent is what the file holds; else OpenSSL would look for a chain at every handshake.
   SSL_CTX_set_mode(ctx.get(), SSL_MODE_NO_AUTO_CHAIN);

@@ -14,6 +14,8 @@ namespace postern::net {
 struct CertificateFiles {
   std::string certificate;
   std::string key;
+  std::string certificate_from = {};  ///< who names the file, for errors: "postern.toml:7:1: tls.certificate"
+  std::string key_from = {};
 };
 
 /// Server side of TLS: 1.2 and 1.3, forward secrecy and AEAD only, no renegotiation, no 0-RTT (RFC 9325 §3,
@@ -25,7 +27,8 @@ struct CertificateFiles {
 class TlsServer {
  public:
   struct Impl;
-  /// Errors: NotFound (a file), Malformed (PEM, key does not fit, RSA below 2048 bits), each naming the file.
+  /// Errors: NotFound (a file that cannot be read), Malformed (PEM, key does not fit, RSA below 2048 bits), each in words,
+  /// naming the file and who names it.
   /// With `client_ca` (PEM) clients are asked for a certificate of these authorities: one that does not verify ends
   /// the handshake, none is as good as before.
   [[nodiscard]] static Result<std::shared_ptr<TlsServer>> load(std::vector<CertificateFiles> files,

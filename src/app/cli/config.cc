@@ -1,6 +1,8 @@
+#include "admin/control_client.h"
 #include "app/cli/common.h"
 #include "app/reload.h"
 #include "app/server.h"
+#include "base/problems.h"
 #include "config/catalogue.h"
 #include "config/changes.h"
 
@@ -27,30 +29,40 @@ Result<> check_readable(const char* key, const std::string& path) {
 
 /// What a text can only name: certificates, passwords in files of their own.
 Result<> check_files(const config::Config& config) {
+  Problems problems;
   if (config.accounts.backend == accounts::BackendKind::Ldap)
-    POSTERN_CHECK(accounts::LdapBackend::create(config.ldap));
-  POSTERN_CHECK(check_readable("ldap.ca_file", config.ldap.ca_file));
-  POSTERN_CHECK(check_readable("oauth.client_secret_file", config.oauth.client_secret_file));
-  POSTERN_CHECK(check_readable("oauth.ca_file", config.oauth.ca_file));
-  POSTERN_CHECK(check_readable("dns.trust_anchor", config.dns.trust_anchor));
-  POSTERN_CHECK(check_readable("watch.webhook_secret_file", config.watch.webhook_secret_file));
+    problems.add(accounts::LdapBackend::create(config.ldap));
+  problems.add(check_readable("ldap.ca_file", config.ldap.ca_file));
+  problems.add(check_readable("oauth.client_secret_file", config.oauth.client_secret_file));
+  problems.add(check_readable("oauth.ca_file", config.oauth.ca_file));
+  problems.add(check_readable("dns.trust_anchor", config.dns.trust_anchor));
+  problems.add(check_readable("watch.webhook_secret_file", config.watch.webhook_secret_file));
   const std::string client_ca = config.listen.client_certificates.empty() ? "" : config.tls.client_ca;
   if (!config.tls.certificate.empty())
-    POSTERN_CHECK(net::TlsServer::load(certificate_files(config.tls), client_ca));
-  POSTERN_CHECK(delivery_settings(config));
-  return {};
+    problems.add(net::TlsServer::load(certificate_files(config.tls), client_ca));
+  problems.add(delivery_settings(config));
+  return problems.outcome();
 }
 
-/// Right or wrong; and what a reload of it would do to the server that runs, or ran last.
+/// Somebody answers there; whether an asker may ask does not matter.
+bool server_runs(const config::Config& config) {
+  const auto answer = admin::ask(control_path(config), {{"verb", "queue.frozen"}});
+  return answer || answer.error().code != Errc::Closed;
+}
+
+/// Right or wrong; and what a reload of it would do to the server that runs.
 Result<> check(const Context& context) {
   POSTERN_TRY(const config::Config config, load_config(context));
   POSTERN_CHECK(check_files(config));
+  // A server that runs no more has left its file behind; the next one begins with this one.
+  const bool runs = server_runs(config);
   const Result<config::Config> running = config::load(running_config_path(config));
   config::Changes changes;
-  if (running) changes = config::changes(*running, config);
+  if (runs && running) changes = config::changes(*running, config);
   if (context.json) {
     std::cout << "{\"file\":" << json_text(config_path(context))
-              << ",\"ok\":true,\"takes_effect_on_reload\":" << json_list(changes.live)
+              << ",\"ok\":true,\"server_runs\":" << (runs ? "true" : "false")
+              << ",\"takes_effect_on_reload\":" << json_list(changes.live)
               << ",\"needs_restart\":" << json_list(changes.restart) << "}\n";
     return {};
   }
