@@ -52,13 +52,56 @@ def test_a_deferred_message_tells_why_and_goes_when_it_is_told_to(server, hop, w
 
 def test_held_mail_stays_until_it_is_released(server, hop, waiting):
     server.cli("queue", "hold", waiting)
-    server.cli("queue", "retry", waiting)  # means nothing for held mail
+    refused = server.cli("queue", "retry", waiting, check=False)
+    assert refused.returncode == 1 and f"postern queue release {waiting}" in refused.stderr
     assert only_message(server)["recipients"][0]["state"] == "held"
     send(server, subject="overtakes")
     wait_until(lambda: hop.mails, "the other message")
     assert b"overtakes" in hop.mails[0][2] and len(hop.mails) == 1
     server.cli("queue", "release", "--sender", ALICE)
     wait_until(lambda: len(hop.mails) == 2, "the released message")
+
+
+def test_frozen_mail_says_so_wherever_one_looks(server, hop, waiting):
+    server.cli("queue", "freeze", ALICE, "--reason", "stolen?")
+    for verb in (("release", waiting), ("release", "--all"), ("retry", waiting)):
+        refused = server.cli("queue", *verb, check=False)
+        assert refused.returncode == 1, verb
+        assert "stolen?" in refused.stderr and f"postern queue thaw {ALICE}" in refused.stderr
+    for verb in (("ls",), ("show", waiting)):
+        assert "stolen?" in server.cli("queue", *verb).stdout
+    shown = server.json("account", "show", ALICE)
+    assert shown["state"] == "held" and shown["held_because"] == "stolen?"
+    assert "stolen?" in server.cli("account", "show", ALICE).stdout
+    assert server.json("account", "ls")[0]["state"] == "held"
+    assert "postern queue freeze" not in server.cli("account", "suspend", ALICE).stderr, "it is frozen already"
+    server.cli("account", "resume", ALICE)
+    server.cli("queue", "thaw", ALICE)
+    assert server.json("account", "show", ALICE)["state"] == "active"
+    wait_until(lambda: hop.mails, "the thawed message")
+
+
+def test_who_stops_an_account_hears_of_its_waiting_mail(server, waiting):
+    told = server.cli("account", "suspend", ALICE).stderr
+    assert "1 message of" in told and f"postern queue freeze {ALICE}" in told and f"postern queue rm --account {ALICE}" in told
+    told = server.cli("account", "rm", ALICE).stderr
+    assert f"postern queue hold --account {ALICE}" in told
+    assert server.json("queue", "hold", "--account", ALICE)["messages"] == 1, "the advice works"
+
+
+def test_a_mistake_in_the_configuration_takes_no_verb_away(server, waiting):
+    right = server.config.read_text()
+    for mistake in ("nonsense = 1\n" + right, right + "[submission]\nmax_mesage = 1\n", right + "[[broken\n"):
+        server.config.write_text(mistake)
+        done = server.cli("queue", "ls", "--json")
+        assert [message["id"] for message in json.loads(done.stdout)] == [waiting]
+        assert str(server.config) in done.stderr and "going on with" in done.stderr
+        for verb in (("account", "ls"), ("domain", "ls"), ("alias", "ls"), ("watch", "ls"), ("limits", "show", ALICE), ("trace", waiting)):
+            assert "going on with" in server.cli(*verb).stderr, verb
+        for strict in (("config", "check"), ("serve",)):
+            assert server.cli(*strict, check=False).returncode == 1, strict
+    server.config.write_text(right.replace("data_dir", "data_dri"))
+    assert server.cli("queue", "ls", check=False).returncode == 1, "nobody knows where to look"
 
 
 def test_removed_mail_is_gone_without_a_report(server, hop, waiting):

@@ -1,4 +1,5 @@
 #include "app/cli/common.h"
+#include "app/cli/frozen.h"
 #include "config/names.h"
 
 #include <iostream>
@@ -16,11 +17,46 @@ struct Arguments {
   bool is_hash = false;
 };
 
-const char* state_of(const Account& account) { return account.suspended ? "suspended" : "active"; }
+/// "held": it is not suspended, but nothing of it leaves.
+const char* state_of(const Account& account, const Frozen* frozen) {
+  if (account.suspended) return "suspended";
+  return frozen == nullptr ? "active" : "held";
+}
 
-std::string json_of(const Account& account) {
-  return "\"address\":" + json_text(account.address) + ",\"class\":\"" + to_string(account.kind) +
-         "\",\"state\":\"" + state_of(account) + '"';
+std::string json_of(const Account& account, const Frozen* frozen) {
+  std::string out = "\"address\":" + json_text(account.address) + ",\"class\":\"" + to_string(account.kind) +
+                    "\",\"state\":\"" + state_of(account, frozen) + '"';
+  if (frozen != nullptr)
+    out += ",\"held_since\":" + json_text(frozen->since) + ",\"held_because\":" + json_text(frozen->reason);
+  return out;
+}
+
+/// None when the queue cannot be asked: accounts can be told about all the same.
+FrozenAccounts frozen_now(const Context& context) {
+  const Result<config::Config> config = load_state_config(context);
+  if (!config) return {};
+  Result<FrozenAccounts> all = frozen_accounts(*config);
+  if (all) return *std::move(all);
+  std::cerr << "postern: note: whose mail is held cannot be told: " << all.error().detail << '\n';
+  return {};
+}
+
+const Frozen* of_account(const FrozenAccounts& all, const Account& account) {
+  const auto found = all.find(account.address);
+  return found == all.end() ? nullptr : &found->second;
+}
+
+/// Mail that was accepted before still leaves, which may not be what is wanted.
+void note_waiting_mail(const Context& context, const std::string& address, const char* freeze) {
+  const Result<config::Config> config = load_state_config(context);
+  if (!config) return;
+  const Result<FrozenAccounts> frozen = frozen_accounts(*config);
+  if (frozen && frozen->contains(address)) return;
+  const Result<std::size_t> waiting = waiting_of(*config, address);
+  if (!waiting || *waiting == 0) return;
+  std::cerr << "postern: note: " << *waiting << (*waiting == 1 ? " message" : " messages") << " of "
+            << address << " in the queue will still be sent; postern queue " << freeze << ' ' << address
+            << " keeps that from being sent, postern queue rm --account " << address << " removes it\n";
 }
 
 /// Naming the nearest of `names`.
@@ -44,7 +80,8 @@ Result<Account> named(Directory& directory, const std::string& address) {
 Result<> tell(const Context& context, Directory& directory, const std::string& address, const char* what) {
   POSTERN_TRY(const Account account, named(directory, address));
   if (context.json) {
-    std::cout << '{' << json_of(account) << "}\n";
+    const FrozenAccounts frozen = frozen_now(context);
+    std::cout << '{' << json_of(account, of_account(frozen, account)) << "}\n";
   } else {
     std::cout << account.address << ": " << what << '\n';
   }
@@ -89,20 +126,23 @@ Result<> remove(const Context& context, const Arguments& arguments) {
   if (context.json) {
     std::cout << "{\"address\":" << json_text(account.address) << ",\"state\":\"removed\"}\n";
   } else {
-    std::cout << account.address << ": removed\n";
+    std::cout << account.address << ": removed\n" << std::flush;
   }
+  note_waiting_mail(context, account.address, "hold --account");
   return {};
 }
 
 Result<> list(const Context& context) {
   POSTERN_TRY(const auto directory, open_directory(context));
   POSTERN_TRY(const auto all, directory->accounts());
+  const FrozenAccounts frozen = frozen_now(context);
   std::string json;
   for (const Account& account : all) {
     if (context.json) {
-      json += (json.empty() ? "{" : ",{") + json_of(account) + '}';
+      json += (json.empty() ? "{" : ",{") + json_of(account, of_account(frozen, account)) + '}';
     } else {
-      std::cout << account.address << '\t' << to_string(account.kind) << '\t' << state_of(account) << '\n';
+      std::cout << account.address << '\t' << to_string(account.kind) << '\t'
+                << state_of(account, of_account(frozen, account)) << '\n';
     }
   }
   if (context.json) std::cout << '[' << json << "]\n";
@@ -116,6 +156,8 @@ Result<> show(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const auto aliases, directory->aliases());
   POSTERN_TRY(const auto grants, directory->grants());
   POSTERN_TRY(const auto app_passwords, directory->app_passwords(account.address));
+  const FrozenAccounts all_frozen = frozen_now(context);
+  const Frozen* const frozen = of_account(all_frozen, account);
   std::vector<std::string> own;
   std::vector<std::string> others;
   std::vector<std::string> programs;
@@ -127,13 +169,14 @@ Result<> show(const Context& context, const Arguments& arguments) {
   }
   for (const accounts::AppPassword& one : app_passwords) programs.push_back(one.name);
   if (context.json) {
-    std::cout << '{' << json_of(account) << ",\"aliases\":" << json_list(own)
+    std::cout << '{' << json_of(account, frozen) << ",\"aliases\":" << json_list(own)
               << ",\"send_as\":" << json_list(others) << ",\"app_passwords\":" << json_list(programs)
               << "}\n";
     return {};
   }
-  std::cout << account.address << "\nclass\t" << to_string(account.kind) << "\nstate\t" << state_of(account)
-            << '\n';
+  std::cout << account.address << "\nclass\t" << to_string(account.kind) << "\nstate\t"
+            << state_of(account, frozen) << '\n';
+  if (frozen != nullptr) std::cout << "its mail\t" << shown(account.address, *frozen) << '\n';
   for (const std::string& one : own) std::cout << "alias\t" << one << '\n';
   for (const std::string& one : others) std::cout << "sends as\t" << one << '\n';
   for (const std::string& one : programs) std::cout << "app password\t" << one << '\n';
@@ -172,8 +215,13 @@ void add_account_commands(CLI::App& app, Context& context) {
     };
   };
   verb("suspend", "Stop an account at once",
-       changed([](Directory& d, const Arguments& a) { return d.set_suspended(a.address, true); },
-               "suspended"));
+       [suspend = changed([](Directory& d, const Arguments& a) { return d.set_suspended(a.address, true); },
+                          "suspended")](const Context& c, const Arguments& a) -> Result<> {
+         POSTERN_CHECK(suspend(c, a));
+         std::cout << std::flush;
+         note_waiting_mail(c, accounts::normal_login(a.address), "freeze");
+         return {};
+       });
   verb("resume", "Let it send again",
        changed([](Directory& d, const Arguments& a) { return d.set_suspended(a.address, false); }, "active"));
   verb("class", "Change the class of an account",

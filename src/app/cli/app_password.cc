@@ -92,10 +92,24 @@ Result<AppPassword> wanted(const Arguments& arguments, TimePoint now) {
   return out;
 }
 
+/// What the account may not use, its app password cannot use either. A pattern may cover more than there is now.
+void note_foreign_senders(accounts::Directory& directory, const AppPassword& one) {
+  const std::optional<accounts::Account> account = directory.find(accounts::normal_login(one.account));
+  for (const std::string& sender : one.senders) {
+    const std::size_t at = sender.rfind('@');
+    if (!account || at == std::string::npos || sender.find('*') != std::string::npos) continue;
+    if (directory.may_send_as(*account, {sender.substr(0, at), sender.substr(at + 1)})) continue;
+    std::cerr << "postern: note: " << account->address << " may not send as " << sender
+              << ", so this password cannot be used for that until `postern alias add " << sender << ' '
+              << account->address << "`\n";
+  }
+}
+
 Result<> add(const Context& context, const Arguments& arguments) {
   POSTERN_TRY(const AppPassword one, wanted(arguments, SystemClock{}.now()));
   POSTERN_TRY(const auto directory, open_directory(context));
   POSTERN_TRY(const std::string password, directory->add_app_password(one));
+  note_foreign_senders(*directory, one);
   if (context.json) {
     POSTERN_TRY(const auto all, directory->app_passwords(one.account));
     for (const AppPassword& made : all) {

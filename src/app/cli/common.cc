@@ -13,6 +13,7 @@
 #include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 
 namespace postern::app::cli {
 namespace {
@@ -30,7 +31,7 @@ Result<config::Config> load_config(const Context& context) { return config::load
 
 Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& context) {
   static const SystemClock clock;
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   std::error_code error;
   std::filesystem::create_directories(config.data_dir, error);
   if (error) return fail(Errc::Unavailable, config.data_dir + ": " + error.message());
@@ -50,7 +51,8 @@ Result<> act_as_owner_of(const std::string& data_dir) {
 
 void report(Context& context, const Result<>& outcome) {
   if (outcome) return;
-  std::cerr << "postern: " << outcome.error().detail << '\n';
+  std::istringstream lines(outcome.error().detail);
+  for (std::string line; std::getline(lines, line);) std::cerr << "postern: " << line << '\n';
   context.exit_code = kFailed;
 }
 
@@ -85,16 +87,17 @@ CLI::Validator port_number() {
           "PORT", "port"};
 }
 
-Result<std::string> read_password() { return read_secret("password"); }
+namespace {
 
-Result<std::string> read_secret(const std::string& what) {
+/// A line of standard input, without echo on a terminal.
+std::string read_silently(const char* prompt) {
   termios old{};
   const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::tcgetattr(STDIN_FILENO, &old) == 0;
   if (terminal) {
     termios silent = old;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &silent);
-    std::cerr << (what == "password" ? "Password: " : "Token: ");
+    std::cerr << prompt;
   }
   std::string line;
   std::getline(std::cin, line);
@@ -103,8 +106,23 @@ Result<std::string> read_secret(const std::string& what) {
     std::cerr << '\n';
   }
   if (!line.empty() && line.back() == '\r') line.pop_back();
-  if (line.empty()) return fail(Errc::Malformed, "no " + what + " on standard input");
   return line;
+}
+
+}  // namespace
+
+Result<std::string> read_secret(const std::string& what) {
+  std::string secret = read_silently(what == "password" ? "Password: " : "Token: ");
+  if (secret.empty()) return fail(Errc::Malformed, "no " + what + " on standard input");
+  return secret;
+}
+
+Result<std::string> read_password() {
+  POSTERN_TRY(const std::string password, read_secret("password"));
+  // Nobody sees what is typed: once more shows a slip of the finger.
+  if (::isatty(STDIN_FILENO) != 0 && read_silently("Again: ") != password)
+    return fail(Errc::Malformed, "the two passwords differ; nothing was changed");
+  return password;
 }
 
 }  // namespace postern::app::cli

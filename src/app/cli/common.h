@@ -26,6 +26,10 @@ struct Context {
 /// The configuration that --config, or its default, names. Error: with the path.
 [[nodiscard]] Result<config::Config> load_config(const Context& context);
 [[nodiscard]] std::string config_path(const Context& context);
+/// For verbs that need little more than the data directory. When the file has a mistake, a warning names it, and the
+/// verb goes on with what the server runs with or ran with last; or, where that is not known, with the defaults in the
+/// data directory that the file names. Error: as load_config(), when there is no such directory either.
+[[nodiscard]] Result<config::Config> load_state_config(const Context& context);
 /// The directory that the configuration names, for state verbs; the server may run at the same time.
 [[nodiscard]] Result<std::unique_ptr<accounts::Directory>> open_directory(const Context& context);
 
@@ -41,6 +45,8 @@ void report(Context& context, const Result<>& outcome);
 /// The first line of standard input, without echo on a terminal; `what` is the word for the prompt: "password".
 /// Error: Malformed when it is empty.
 [[nodiscard]] Result<std::string> read_secret(const std::string& what);
+/// The first line of standard input; on a terminal without echo, and asked for twice. Malformed: it is empty, or they
+/// differ.
 [[nodiscard]] Result<std::string> read_password();
 
 /// For options that take a port: from 1 to 65535.

@@ -30,12 +30,14 @@ struct Arguments {
   std::string to;
 };
 
-/// What there is to say, in order: a label and its lines.
+/// What there is to say: labels in the order in which they came first, each once (RFC 8259 §4: names of an object
+/// should be unique), with its lines.
 class Explanation {
  public:
   void say(const std::string& label, const std::string& text) {
-    if (entries_.empty() || entries_.back().first != label) entries_.push_back({label, {}});
-    entries_.back().second.push_back(text);
+    auto entry = std::ranges::find(entries_, label, &Entry::first);
+    if (entry == entries_.end()) entry = entries_.insert(entries_.end(), {label, {}});
+    entry->second.push_back(text);
   }
   void print(bool json) const {
     std::string out;
@@ -54,13 +56,36 @@ class Explanation {
   }
 
  private:
-  std::vector<std::pair<std::string, std::vector<std::string>>> entries_;
+  using Entry = std::pair<std::string, std::vector<std::string>>;
+  std::vector<Entry> entries_;
 };
 
 std::string joined(const std::vector<std::string>& texts) {
   std::string out;
   for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + text;
   return out.empty() ? "none" : out;
+}
+
+std::string joined(const std::vector<guard::Limit>& limits) {
+  std::vector<std::string> texts;
+  for (const guard::Limit& limit : limits) texts.push_back(to_string(limit));
+  return joined(texts);
+}
+
+/// What counts for the account: its own limits where it has them, else those of its class.
+Result<std::string> shown_limits(const guard::LimitConfig& config, accounts::Directory& directory,
+                                 const accounts::Account& account) {
+  const accounts::LimitFacts facts = directory.limit_facts(account);
+  const bool own = facts.account && !facts.account->empty();
+  guard::LimitSet limits = config.classes.at(static_cast<std::size_t>(facts.kind));
+  if (own) {
+    POSTERN_TRY(const guard::LimitOverrides overrides, guard::parse_overrides(*facts.account));
+    limits = overrides.over(limits);
+  }
+  return fmt::format(
+      "{} ({}): messages {}, recipients {}, first-time recipients {}", account.address,
+      own ? "limits of its own" : to_string(facts.kind), joined(limits.of(guard::Counted::Messages)),
+      joined(limits.of(guard::Counted::Recipients)), joined(limits.of(guard::Counted::FirstTime)));
 }
 
 std::string shown_time(std::chrono::seconds time) {
@@ -72,24 +97,23 @@ std::string shown_time(std::chrono::seconds time) {
 }
 
 /// Whether mail from that address is an account's of class bulk.
-bool explain_sender(const config::Config& config, accounts::Directory& directory, const std::string& from,
-                    Explanation& out) {
-  const auto all = directory.accounts();
+Result<bool> explain_sender(const config::Config& config, accounts::Directory& directory,
+                            const std::string& from, Explanation& out) {
+  POSTERN_TRY(const guard::LimitConfig limit_config, config.limit_config());
+  POSTERN_TRY(const std::vector<accounts::Account> all, directory.accounts());
   const std::size_t at = from.rfind('@');
   const mail::Mailbox mailbox{from.substr(0, at), from.substr(at + 1)};
   bool somebody = false;
   bool bulk = false;
-  for (const accounts::Account& account : all ? *all : std::vector<accounts::Account>()) {
+  for (const accounts::Account& account : all) {
     if (!directory.may_send_as(account, mailbox)) continue;
     somebody = true;
     bulk = account.kind == accounts::AccountClass::Bulk;
     const std::string kind = to_string(account.kind);
-    const config::LimitTexts& limits = config.limits.at(kind);
     out.say("sender", fmt::format("account {} ({}{}) may send as {}", account.address, kind,
                                   account.suspended ? ", suspended" : "", from));
-    out.say("limits",
-            fmt::format("{}: messages {}, recipients {}, first-time recipients {}", kind,
-                        joined(limits.messages), joined(limits.recipients), joined(limits.first_time)));
+    POSTERN_TRY(const std::string limits, shown_limits(limit_config, directory, account));
+    out.say("limits", limits);
   }
   if (!somebody) out.say("sender", "no account may send as " + from + ": refused at MAIL (550 5.7.1)");
   const auto domain = directory.domain(from.substr(from.rfind('@') + 1));
@@ -240,7 +264,7 @@ Result<> explain(const Context& context, const Arguments& arguments) {
   if (at == std::string::npos || arguments.from.find('@') == std::string::npos)
     return fail(Errc::Malformed, "--from and --to are addresses, such as anna@example.org");
   Explanation out;
-  const bool bulk = explain_sender(config, *directory, arguments.from, out);
+  POSTERN_TRY(const bool bulk, explain_sender(config, *directory, arguments.from, out));
   POSTERN_TRY(const delivery::Map map, config.map());
   std::string domain = arguments.to.substr(at + 1);
   for (char& c : domain) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

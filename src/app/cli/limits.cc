@@ -22,7 +22,7 @@ struct Arguments {
 /// The running server's answer, or what the files say.
 Result<json::value> report_on(const Context& context, const std::string& address) {
   static const SystemClock clock;
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   Result<json::value> answer =
       admin::ask(control_path(config), json::object{{"verb", "limits.show"}, {"account", address}});
   if (answer || answer.error().code != Errc::Closed) return answer;

@@ -3,6 +3,7 @@
 #include "admin/queue_json.h"
 #include "admin/queue_where.h"
 #include "app/cli/common.h"
+#include "app/cli/frozen.h"
 #include "app/cli/running.h"
 #include "app/server.h"
 #include "queue/history.h"
@@ -13,6 +14,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -30,6 +32,7 @@ net::Task<> apply(Offline& offline, const queue::Filter& filter, queue::Operatio
 
 Result<json::value> operate_on_files(const config::Config& config, const queue::Filter& filter,
                                      queue::Operation operation) {
+  if (!has_queue(config)) return json::value(admin::to_json(queue::Operated{}));
   Offline offline;
   POSTERN_CHECK(offline.open(config));
   Result<queue::Operated> done = fail(Errc::Internal, "did not run");
@@ -49,14 +52,24 @@ Result<json::value> ask_or(const config::Config& config, const json::object& req
   return offline();
 }
 
+std::string queue_path(const config::Config& config) { return config.data_dir + "/queue.db"; }
+
+bool has_queue(const config::Config& config) {
+  std::error_code error;
+  return std::filesystem::exists(queue_path(config), error) || error;
+}
+
 Result<> Offline::open(const config::Config& config) {
+  std::error_code error;
+  if (!std::filesystem::exists(config.data_dir, error) && !error)
+    return fail(Errc::NotFound, "there is no " + config.data_dir + " yet: postern serve makes it");
   Result<store::FileLock> taken = store::FileLock::take(config.data_dir + "/lock");
   if (!taken) {
     return fail(Errc::Unavailable,
                 "the server is just starting or ending; try again (" + taken.error().detail + ")");
   }
   lock.emplace(*std::move(taken));
-  POSTERN_TRY(queue, queue::SqliteQueue::open(config.data_dir + "/queue.db", config.queue, clock));
+  POSTERN_TRY(queue, queue::SqliteQueue::open(queue_path(config), config.queue, clock));
   return {};
 }
 
@@ -92,7 +105,7 @@ std::string text_of(const json::object& object, std::string_view name) {
   return value->is_string() ? std::string(value->as_string()) : json::serialize(*value);
 }
 
-void print_message(const json::object& message) {
+void print_message(const json::object& message, const FrozenAccounts& frozen) {
   std::cout << text_of(message, "id") << "  " << text_of(message, "accepted_at") << "  "
             << text_of(message, "size") << " octets  <" << text_of(message, "sender") << '>'
             << (text_of(message, "active") == "true" ? "  being delivered" : "");
@@ -100,20 +113,27 @@ void print_message(const json::object& message) {
   if (not_before != text_of(message, "accepted_at"))
     std::cout << "  sent with the wish to go at " << not_before;
   std::cout << '\n';
+  const std::string account = text_of(message, "account");
+  const auto why = frozen.find(account);
+  const bool account_held = why != frozen.end();
+  if (account_held) std::cout << "    " << account << " is " << shown(account, why->second) << '\n';
   for (const json::value& entry : message.at("recipients").as_array()) {
     const json::object& to = entry.as_object();
     const std::string state = text_of(to, "state");
     std::cout << "    <" << text_of(to, "address") << ">  "
-              << (state == "waiting" ? "next " + text_of(to, "next_attempt") : state) << "  attempts "
-              << text_of(to, "attempts") << "  " << text_of(to, "text") << '\n';
+              << (state == "waiting"                 ? "next " + text_of(to, "next_attempt")
+                  : state == "held" && !account_held ? "held until postern queue release"
+                                                     : state)
+              << "  attempts " << text_of(to, "attempts") << "  " << text_of(to, "text") << '\n';
   }
 }
 
 Result<queue::QueueReader> open_files(const config::Config& config) {
-  return queue::QueueReader::open(config.data_dir + "/queue.db", nullptr);
+  return queue::QueueReader::open(queue_path(config), nullptr);
 }
 
 Result<json::value> list_files(const config::Config& config, const queue::Filter& filter) {
+  if (!has_queue(config)) return json::value(json::array{});
   POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto found, reader.list(filter));
   return json::value(admin::to_json(found));
@@ -122,12 +142,14 @@ Result<json::value> list_files(const config::Config& config, const queue::Filter
 Result<json::value> group_files(const config::Config& config, const queue::Filter& filter,
                                 const std::string& by) {
   POSTERN_TRY(const queue::GroupBy grouping, admin::grouping_named(by));
+  if (!has_queue(config)) return json::value(json::array{});
   POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto found, reader.group(filter, grouping));
   return json::value(admin::to_json(found));
 }
 
 Result<json::value> count_files(const config::Config& config, const queue::Filter& filter) {
+  if (!has_queue(config)) return json::value(admin::to_json(queue::Operated{}));
   POSTERN_TRY(queue::QueueReader reader, open_files(config));
   POSTERN_TRY(const auto found, reader.count(filter));
   return json::value(admin::to_json(found));
@@ -155,7 +177,7 @@ Result<> group(const Context& context, const config::Config& config, const queue
 
 Result<> list(const Context& context, const Arguments& arguments) {
   constexpr std::size_t kShown = 100;
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   POSTERN_TRY(const queue::Filter filter, filter_of(arguments, kShown));
   if (!arguments.by.empty()) return group(context, config, filter, arguments.by);
   const json::object request{{"verb", "queue.list"}, {"filter", admin::to_json(filter)}};
@@ -167,14 +189,75 @@ Result<> list(const Context& context, const Arguments& arguments) {
     std::cout << json::serialize(found) << '\n';
     return {};
   }
-  for (const json::value& message : messages) print_message(message.as_object());
+  const auto is_frozen = [](const json::value& each) { return each.at("account_held").as_bool(); };
+  FrozenAccounts frozen;
+  if (std::ranges::any_of(messages, is_frozen)) {
+    POSTERN_TRY(frozen, frozen_accounts(config));
+  }
+  for (const json::value& message : messages) print_message(message.as_object(), frozen);
   if (messages.size() == filter.limit && !filter.id)
     std::cerr << "These are the oldest " << filter.limit << "; --limit N shows more.\n";
   return {};
 }
 
+/// What a retry or release could not let go, and why.
+struct StillHeld {
+  std::size_t messages = 0;
+  bool by_hand = false;  ///< recipients that an operator or a route holds
+  FrozenAccounts accounts;
+};
+
+Result<StillHeld> still_held(const config::Config& config, queue::Filter filter) {
+  constexpr std::size_t kLookedAt = 1000;
+  filter.limit = std::min(filter.limit, kLookedAt);
+  const json::object request{{"verb", "queue.list"}, {"filter", admin::to_json(filter)}};
+  POSTERN_TRY(const json::value found, ask_or(config, request, [&] { return list_files(config, filter); }));
+  StillHeld held;
+  for (const json::value& each : found.as_array()) {
+    const json::object& message = each.as_object();
+    const bool frozen = message.at("account_held").as_bool();
+    const bool by_hand =
+        !frozen && std::ranges::any_of(message.at("recipients").as_array(), [](const json::value& to) {
+          return to.at("state").as_string() == "held";
+        });
+    if (frozen) held.accounts[text_of(message, "account")];
+    held.by_hand = held.by_hand || by_hand;
+    if (frozen || by_hand) ++held.messages;
+  }
+  if (!held.accounts.empty()) {
+    POSTERN_TRY(const FrozenAccounts all, frozen_accounts(config));
+    for (auto& [account, why] : held.accounts) {
+      if (const auto known = all.find(account); known != all.end()) why = known->second;
+    }
+  }
+  return held;
+}
+
+std::string shown(const StillHeld& held, const queue::Filter& filter) {
+  std::string out = std::to_string(held.messages) +
+                    (held.messages == 1 ? " message stays where it is" : " messages stay where they are");
+  if (held.by_hand) {
+    out += ": held by an operator or a route; postern queue release" +
+           (filter.id ? " " + to_string(*filter.id) : std::string()) + " sends it";
+  }
+  for (const auto& [account, why] : held.accounts)
+    out += (held.by_hand ? "; " : ": ") + account + " is " + shown(account, why);
+  return out;
+}
+
+/// Success, when something could go; what could not is told in any case.
+Result<> tell_what_stays(const config::Config& config, const queue::Filter& filter, json::object& count) {
+  POSTERN_TRY(const StillHeld held, still_held(config, filter));
+  if (held.messages == 0) return {};
+  count["still_held"] = held.messages;
+  const std::string told = shown(held, filter);
+  if (held.messages >= count.at("messages").to_number<std::size_t>()) return fail(Errc::Denied, told);
+  std::cerr << "postern: note: " << told << '\n';
+  return {};
+}
+
 Result<> operate(const Context& context, const Arguments& arguments, queue::Operation operation) {
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   POSTERN_TRY(const queue::Filter filter, filter_of(arguments, SIZE_MAX));
   if (filter.everything() && !arguments.all)
     return fail(Errc::Malformed, "name a queue id or a filter, or say --all for every message");
@@ -183,23 +266,27 @@ Result<> operate(const Context& context, const Arguments& arguments, queue::Oper
     request["verb"] = "queue.operate";
     request["operation"] = admin::name_of(operation);
   }
-  POSTERN_TRY(const json::value count, ask_or(config, request, [&] {
+  POSTERN_TRY(json::value count, ask_or(config, request, [&] {
                 return arguments.dry_run ? count_files(config, filter)
                                          : operate_on_files(config, filter, operation);
               }));
   const std::string messages = text_of(count.as_object(), "messages");
+  Result<> outcome;
+  if (messages != "0" && !arguments.dry_run &&
+      (operation == queue::Operation::Retry || operation == queue::Operation::Release))
+    outcome = tell_what_stays(config, filter, count.as_object());
   const std::string recipients = text_of(count.as_object(), "recipients");
   const std::string under_way = text_of(count.as_object(), "under_way");
   if (context.json) std::cout << json::serialize(count) << '\n';
   if (filter.id && messages == "0")
     return fail(Errc::NotFound, "no message " + to_string(*filter.id) + " in the queue");
-  if (context.json) return {};
+  if (context.json) return outcome;
   std::cout << messages << (messages == "1" ? " message, " : " messages, ") << recipients
             << (recipients == "1" ? " recipient" : " recipients");
   if (under_way != "0")
     std::cout << "; " << under_way << " of the messages in a delivery attempt that has begun";
-  std::cout << (arguments.dry_run ? "; nothing was changed\n" : "\n");
-  return {};
+  std::cout << (arguments.dry_run ? "; nothing was changed\n" : "\n") << std::flush;
+  return outcome;
 }
 
 net::Task<> set_frozen(Offline& offline, queue::AccountHold hold, bool freezes, Result<>& out) {
@@ -224,7 +311,7 @@ Result<json::value> freeze_files(const config::Config& config, queue::AccountHol
 }
 
 Result<> freeze(const Context& context, const Arguments& arguments, bool freezes) {
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   POSTERN_TRY(const auto directory, open_directory(context));
   POSTERN_TRY(const std::vector<accounts::Account> all, directory->accounts());
   const auto account =
@@ -241,29 +328,23 @@ Result<> freeze(const Context& context, const Arguments& arguments, bool freezes
   return {};
 }
 
-Result<json::value> frozen_files(const config::Config& config) {
-  POSTERN_TRY(queue::QueueReader reader, open_files(config));
-  POSTERN_TRY(const auto holds, reader.held_accounts());
-  return json::value(admin::to_json(holds));
-}
-
 Result<> frozen(const Context& context) {
-  POSTERN_TRY(const config::Config config, load_config(context));
-  POSTERN_TRY(const json::value holds,
-              ask_or(config, {{"verb", "queue.frozen"}}, [&] { return frozen_files(config); }));
-  if (context.json) {
-    std::cout << json::serialize(holds) << '\n';
-    return {};
+  POSTERN_TRY(const config::Config config, load_state_config(context));
+  POSTERN_TRY(const FrozenAccounts all, frozen_accounts(config));
+  json::array list;
+  for (const auto& [account, frozen] : all) {
+    if (context.json) {
+      list.push_back(json::object{{"account", account}, {"since", frozen.since}, {"reason", frozen.reason}});
+    } else {
+      std::cout << account << "  since " << frozen.since << "  " << frozen.reason << '\n';
+    }
   }
-  for (const json::value& entry : holds.as_array()) {
-    const json::object& hold = entry.as_object();
-    std::cout << text_of(hold, "account") << "  since " << text_of(hold, "since") << "  "
-              << text_of(hold, "reason") << '\n';
-  }
+  if (context.json) std::cout << json::serialize(list) << '\n';
   return {};
 }
 
 Result<json::value> trace_files(const config::Config& config, const std::string& what) {
+  if (!has_queue(config)) return fail(Errc::NotFound, "nothing is known of " + what);
   POSTERN_TRY(const auto history, queue::History::open(config.data_dir + "/history.db"));
   std::vector<queue::Listed> waiting;
   if (what.find('@') != std::string::npos) {
@@ -275,7 +356,7 @@ Result<json::value> trace_files(const config::Config& config, const std::string&
 }
 
 Result<> trace(const Context& context, const Arguments& arguments) {
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   const json::object request{{"verb", "trace"}, {"what", arguments.what}};
   POSTERN_TRY(const json::value events,
               ask_or(config, request, [&] { return trace_files(config, arguments.what); }));

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace postern::app::cli {
 
@@ -20,6 +21,10 @@ namespace postern::app::cli {
                                                 const boost::json::object& request,
                                                 const std::function<Result<boost::json::value>()>& offline);
 
+[[nodiscard]] std::string queue_path(const config::Config& config);
+/// Whether a server has ever run here. Until then there is nothing to list, and no file should be made by looking.
+[[nodiscard]] bool has_queue(const config::Config& config);
+
 /// The queue of a server that does not run, and a loop to use it on.
 struct Offline {
   SystemClock clock;
@@ -27,7 +32,7 @@ struct Offline {
   std::optional<store::FileLock> lock;
   std::unique_ptr<queue::SqliteQueue> queue;
 
-  /// Error: Unavailable: a server is just starting or ending.
+  /// Errors: Unavailable: a server is just starting or ending. NotFound: none has ever run here.
   [[nodiscard]] Result<> open(const config::Config& config);
 };
 

@@ -9,7 +9,7 @@ namespace postern::app::cli {
 namespace {
 
 Result<> list(const Context& context) {
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   POSTERN_TRY(const auto entries, delivery::Sandbox(config.data_dir + "/sandbox").list());
   std::string json;
   for (const delivery::SandboxEntry& e : entries) {
@@ -44,7 +44,7 @@ std::string signature_verdict(accounts::Directory& directory, const std::string&
 }
 
 Result<> show(const Context& context, const std::string& text) {
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   const std::optional<std::int64_t> id = parse_id_text(text);
   if (!id) return fail(Errc::Malformed, "not a queue id: " + text);
   POSTERN_TRY(const std::string message, delivery::Sandbox(config.data_dir + "/sandbox").read(QueueId{*id}));

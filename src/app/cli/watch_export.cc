@@ -34,7 +34,7 @@ Result<> write_classes(const Context& context, const std::string& path) {
 }
 
 Result<> write_history(const Context& context, const Arguments& arguments) {
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   const std::string path = config.data_dir + "/history.db";
   if (!std::filesystem::exists(path)) return fail(Errc::NotFound, path + ": there is no history yet");
   POSTERN_CHECK(act_as_owner_of(config.data_dir));

@@ -7,6 +7,7 @@
 #include "queue/history.h"
 
 #include <boost/json/serialize.hpp>
+#include <fmt/format.h>
 
 #include <iostream>
 #include <memory>
@@ -35,6 +36,7 @@ net::Task<> answer(Offline& offline, const admin::WatchParts& parts, const json:
 
 /// The verb on the files of a server that does not run.
 Result<json::value> answer_from_files(const config::Config& config, const json::object& request) {
+  if (request.at("verb") == "watch.ls" && !has_queue(config)) return json::value(json::array{});
   Offline offline;
   POSTERN_CHECK(offline.open(config));
   POSTERN_TRY(const auto history, queue::History::open(config.data_dir + "/history.db"));
@@ -48,7 +50,7 @@ Result<json::value> answer_from_files(const config::Config& config, const json::
 }
 
 Result<json::value> ask_watch(const Context& context, const json::object& request) {
-  POSTERN_TRY(const config::Config config, load_config(context));
+  POSTERN_TRY(const config::Config config, load_state_config(context));
   if (!config.watch.enabled) return fail(Errc::Unavailable, "the watch is off: watch.enabled = false");
   return ask_or(config, request, [&] { return answer_from_files(config, request); });
 }
@@ -56,6 +58,7 @@ Result<json::value> ask_watch(const Context& context, const json::object& reques
 std::string text_at(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   if (value == nullptr) return "";
+  if (value->is_double()) return fmt::format("{:.2f}", value->as_double());
   return value->is_string() ? std::string(value->as_string()) : json::serialize(*value);
 }
 
