@@ -230,7 +230,7 @@ Result<std::string> Directory::scram_form(const std::string& name, std::string_v
 
 Result<> Directory::add_account(const std::string& address, const std::string& password_hash,
                                 AccountClass kind) {
-  POSTERN_TRY(const std::string name, normal_address(address));
+  POSTERN_TRY(const std::string name, normal_new_address(address));
   POSTERN_TRY(const ImportedHash imported, import_hash(password_hash));
   if (imported.is_password) return add_account_with_password(address, imported.text, kind);
   const std::string sql =
@@ -240,7 +240,7 @@ Result<> Directory::add_account(const std::string& address, const std::string& p
 
 Result<> Directory::add_account_with_password(const std::string& address, const std::string& password,
                                               AccountClass kind) {
-  POSTERN_TRY(const std::string name, normal_address(address));
+  POSTERN_TRY(const std::string name, normal_new_address(address));
   POSTERN_TRY(const std::string hash, hash_new_password(password));
   POSTERN_TRY(const std::string scram, scram_form(name, password));
   const std::string sql = "INSERT INTO accounts(address,hash,scram,kind) VALUES(?,?,?," +
@@ -291,6 +291,11 @@ Result<> Directory::remove_account(const std::string& address) {
 Result<> Directory::add_alias(const std::string& address, const std::string& account) {
   POSTERN_TRY(const std::string pattern, normal_pattern(address));
   POSTERN_TRY(const std::string owner, normal_address(account));
+  POSTERN_TRY(const auto snapshot, current());
+  if (pattern == owner) return fail(Errc::Malformed, owner + " may send as itself without an alias");
+  if (snapshot->account(pattern) != nullptr)
+    return fail(Errc::Denied, pattern + " is an account of its own; postern send-as add " + owner + " " +
+                                  pattern + " lets " + owner + " send as it");
   return change("INSERT INTO aliases(address,account) SELECT ?1,id FROM accounts WHERE address=?2",
                 {pattern, owner}, "no account " + owner);
 }

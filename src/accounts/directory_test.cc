@@ -107,6 +107,25 @@ TEST_F(DirectoryTest, GrantsLetOneAccountSendAsAnother) {
   EXPECT_TRUE(directory_->grants()->empty());
 }
 
+TEST_F(DirectoryTest, AnAccountIsOneAddressThatCanBeUsed) {
+  const std::string longest(64, 'a');
+  EXPECT_TRUE(directory_->add_account(longest + "@example.org", "{PLAIN}x", AccountClass::Person));
+  for (const std::string& name :
+       {longest + "a@example.org", std::string("*@example.org"), std::string("a*b@example.org")})
+    EXPECT_EQ(directory_->add_account(name, "{PLAIN}x", AccountClass::Person).error().code, Errc::Malformed)
+        << name;
+}
+
+TEST_F(DirectoryTest, AnAccountsOwnAddressIsNoAlias) {
+  ASSERT_TRUE(directory_->add_account("bob@example.org", "{PLAIN}x", AccountClass::Person));
+  EXPECT_EQ(directory_->add_alias("Alice@example.org", "alice@example.org").error().code, Errc::Malformed);
+  const Result<> others = directory_->add_alias("bob@example.org", "alice@example.org");
+  ASSERT_FALSE(others);
+  EXPECT_NE(others.error().detail.find("postern send-as add alice@example.org bob@example.org"),
+            std::string::npos);
+  EXPECT_TRUE(directory_->aliases()->empty());
+}
+
 TEST_F(DirectoryTest, SaysWhatIsWrong) {
   EXPECT_EQ(directory_->add_account("alice@example.org", "{PLAIN}x", AccountClass::App).error().code,
             Errc::Denied);

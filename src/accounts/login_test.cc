@@ -34,6 +34,31 @@ TEST_F(LoginTest, AnImportedHashIsUpgradedWhenItsPasswordIsUsedAndSessionsGoOn) 
   }
 }
 
+TEST_F(LoginTest, AHashThatIsCutOffOrCostsSecondsIsNoHash) {
+  const std::string digest(86, 'x');
+  const std::string argon = "$MTIzNDU2Nzg$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+  const struct {
+    std::string hash;
+    bool known;
+  } kCases[] = {
+      {"$6$saltsalt$" + digest, true},
+      {"$6$saltsalt$" + digest.substr(1), false},
+      {"$6$saltsalt$", false},
+      {"$6$saltsaltsaltsalt", false},
+      {"$6$saltsalt$" + digest + "x", false},
+      {"$6$rounds=1000000$saltsalt$" + digest, true},
+      {"$6$rounds=1000001$saltsalt$" + digest, false},
+      {"$5$rounds=20000000$saltsalt$" + digest.substr(0, 43), false},
+      {"{CRYPT}$6$rounds=99999999999999999999$saltsalt$" + digest, false},
+      {"$2b$12$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExfte", true},
+      {"$2b$16$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExfte", false},
+      {"$2b$05$abcdefghijklmnopqrstuujKWDrmpUXu10fG/2mj./vFX3pPExft", false},
+      {"$argon2id$v=19$m=65536,t=3,p=1" + argon, true},
+      {"$argon2id$v=19$m=4194304,t=2,p=1" + argon, false},
+  };
+  for (const auto& c : kCases) EXPECT_EQ(import_hash(c.hash).has_value(), c.known) << c.hash;
+}
+
 TEST_F(LoginTest, NamesAndPasswordsMatchInTheirPreparedForm) {
   const std::string composed = "gr\xC3\xBC\xC3\x9F";
   const std::string decomposed = "gru\xCC\x88\xC3\x9F";

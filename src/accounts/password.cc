@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -82,9 +84,44 @@ bool is_argon(const std::string& text) {
                                         crypto_pwhash_MEMLIMIT_INTERACTIVE) >= 0;
 }
 
+/// What stands behind the last "$" of crypt(5)'s forms, in characters.
+struct CryptForm {
+  std::string_view prefix;
+  std::size_t digest;
+};
+constexpr std::array kCryptForms{CryptForm{"$1$", 22},  CryptForm{"$5$", 43},   CryptForm{"$6$", 86},
+                                 CryptForm{"$y$", 43},  CryptForm{"$gy$", 43},  CryptForm{"$7$", 43},
+                                 CryptForm{"$2a$", 53}, CryptForm{"$2b$", 53},  CryptForm{"$2y$", 53},
+                                 CryptForm{"$2x$", 53}, CryptForm{"$sha1$", 28}};
+
+/// crypt_checksalt() looks at the salt only.
+bool is_cut_off(const std::string& text) {
+  for (const CryptForm& form : kCryptForms) {
+    if (text.starts_with(form.prefix)) return text.size() - text.rfind('$') - 1 != form.digest;
+  }
+  return false;
+}
+
 bool is_crypt(const std::string& text) {
-  return text.size() >= kShortestCrypt && text.front() == '$' &&
+  return text.size() >= kShortestCrypt && text.front() == '$' && !is_cut_off(text) &&
          crypt_checksalt(text.c_str()) != CRYPT_SALT_INVALID;
+}
+
+/// The number behind `name` in a hash's parameters; 0: there is none. Saturates.
+std::uint64_t parameter(const std::string& text, std::string_view name) {
+  const std::size_t at = text.find(name);
+  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
+}
+
+/// What a check costs is up to the hash, and a login waits for it on a thread that others need too.
+bool costs_too_much(const std::string& text) {
+  constexpr std::uint64_t kMostRounds = 1'000'000;               // under a second
+  constexpr std::uint64_t kMostDoublings = 15;                   // bcrypt: two seconds
+  constexpr std::uint64_t kMostArgon = std::uint64_t{4} << 20U;  // KiB times passes: some seconds
+  if (text.starts_with(kArgon))
+    return parameter(text, "m=") * std::max<std::uint64_t>(parameter(text, "t="), 1) > kMostArgon;
+  if (text.starts_with("$2")) return text.size() > 4 && parameter(text, text.substr(0, 4)) > kMostDoublings;
+  return parameter(text, "rounds=") > kMostRounds || parameter(text, "$sha1$") > kMostRounds;
 }
 
 }  // namespace
@@ -116,7 +153,14 @@ Result<ImportedHash> import_hash(const std::string& hash) {
   const DigestScheme* digest = digest_scheme(parts.scheme);
   const bool known =
       digest != nullptr ? is_digest(*digest, parts.text) : is_argon(parts.text) || is_crypt(parts.text);
+  if (known && costs_too_much(parts.text))
+    return fail(
+        Errc::Malformed,
+        "the hash asks for more rounds than a login can wait for (at most 1000000 of SHA-crypt, cost 15 of "
+        "bcrypt): set a new password instead");
   if (known) return ImportedHash{hash, false};
+  if (parts.text.starts_with('$') && is_cut_off(parts.text))
+    return fail(Errc::Malformed, "the password hash is cut off, or something is appended to it");
   return fail(Errc::Malformed,
               "not a password hash that can be checked; understood are Argon2, crypt(3) ($6$, $y$, $2b$ "
               "...), {SSHA}, "

@@ -22,7 +22,7 @@ struct ImportedHash {
   std::string text;
   bool is_password = false;
 };
-/// Error: Malformed, saying what is understood.
+/// Malformed: it is not understood, is cut off, or would cost seconds at every login.
 [[nodiscard]] Result<ImportedHash> import_hash(const std::string& hash);
 
 /// Whether `hash` is not what hash_password() makes today, so that it should be replaced when the password is known.

@@ -56,6 +56,19 @@ Result<std::string> normal_address(std::string_view address) {
   return mailbox.text();
 }
 
+Result<std::string> normal_new_address(std::string_view address) {
+  constexpr std::size_t kMaxLocalPart = 64;  // octets
+  POSTERN_TRY(std::string name, normal_address(address));
+  const std::string local = name.substr(0, name.rfind('@'));
+  if (local.size() > kMaxLocalPart)
+    return fail(Errc::Malformed,
+                "what stands before the @ has more than 64 octets (RFC 5321 §4.5.3.1.1): " + name);
+  if (local.find('*') != std::string::npos)
+    return fail(Errc::Malformed, "an account is one address, not a pattern: " + name +
+                                     "; postern alias add lets an account send as " + name);
+  return name;
+}
+
 Result<mail::Mailbox> normal(const mail::Mailbox& mailbox) {
   POSTERN_TRY(std::string domain, mail::to_ascii(mailbox.domain));
   return mail::Mailbox{lower(mail::to_nfc(mailbox.local)), std::move(domain)};

@@ -81,6 +81,9 @@ constexpr std::uint32_t kScramIterations = 32'768;
 /// One form for all spellings of an address: ASCII letters in lower case, the local part in normal form C, the domain with
 /// A-labels (RFC 5890 §2.3.2.1). Letters that only look alike stay different. Error: Malformed.
 [[nodiscard]] Result<std::string> normal_address(std::string_view address);
+/// The same for an address that is to become an account's. Malformed as well: a local part that no MAIL can name (RFC 5321
+/// §4.5.3.1.1: 64 octets), and one with "*", which would read like a pattern of sender_rights.h.
+[[nodiscard]] Result<std::string> normal_new_address(std::string_view address);
 /// The same of a mailbox that was parsed already. Error: Malformed, the domain's.
 [[nodiscard]] Result<mail::Mailbox> normal(const mail::Mailbox& mailbox);
 /// A name that somebody logs in with (RFC 4954 §4: SASLprep), as accounts are stored. Empty: no account has such a name.

@@ -140,7 +140,7 @@ struct Offer {
 [[nodiscard]] Reply unknown_parameter();
 /// A verb that does not exist.
 [[nodiscard]] Reply unknown_command();
-/// A verb of SMTP that has no place at a submission server: EXPN, ETRN, TURN.
+/// A verb of SMTP that has no place at a submission server: EXPN, ETRN.
 [[nodiscard]] Reply not_offered();
 /// A command line beyond the limits of RFC 5321 §4.5.3.1.
 [[nodiscard]] Reply command_too_long();
