@@ -29,15 +29,25 @@ Result<> lock_data_directory(Parts& parts) {
   return {};
 }
 
+/// Of the files that the service cannot do without.
+template <class T>
+Result<T> needed(Result<T> opened) {
+  if (opened || opened.error().code != Errc::Corrupt) return opened;
+  return fail(Errc::Corrupt,
+              opened.error().detail +
+                  "; the service cannot do without it: keep a copy, try sqlite3 FILE .recover, "
+                  "else restore the backup (docs/operations.md)");
+}
+
 Result<> open_stores(Parts& parts) {
   const std::string& path = parts.config.data_dir;
   POSTERN_TRY(parts.directory,
-              accounts::Directory::open(path + "/directory.db", parts.config.accounts, parts.clock));
+              needed(accounts::Directory::open(path + "/directory.db", parts.config.accounts, parts.clock)));
   POSTERN_TRY(parts.history, queue::History::open(path + "/history.db"));
   parts.history->keep(parts.config.history.keep);
   queue::Options queue_options = parts.config.queue;
   queue_options.active_capacity = parts.config.delivery.max_active;
-  POSTERN_TRY(parts.queue, queue::SqliteQueue::open(path + "/queue.db", queue_options, parts.clock));
+  POSTERN_TRY(parts.queue, needed(queue::SqliteQueue::open(path + "/queue.db", queue_options, parts.clock)));
   return {};
 }
 

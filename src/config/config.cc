@@ -89,11 +89,12 @@ Result<> start_from_preset(const toml::node& node, delivery::Smarthost& smarthos
   return error_at(file, *preset, "preset must be one of " + all);
 }
 
-Result<> check_smarthost_exists(const Config& config, const std::string& file, const std::string& key,
+/// `place`: "file:line" of the option that names it.
+Result<> check_smarthost_exists(const Config& config, const std::string& place, const std::string& key,
                                 const std::string& name) {
   if (config.smarthosts.contains(name)) return {};
   return fail(Errc::Malformed,
-              file + ": " + key + " names \"" + name + "\", but there is no [smarthost." + name + "]");
+              place + ": " + key + " names \"" + name + "\", but there is no [smarthost." + name + "]");
 }
 
 Result<> read_smarthosts(const toml::table& root, Config& config, const std::string& file) {
@@ -108,8 +109,11 @@ Result<> read_smarthosts(const toml::table& root, Config& config, const std::str
           fmt::format("{}:{}:{}", file, node.source().begin.line, node.source().begin.column);
     }
   }
-  if (config.delivery.mode == delivery::Mode::Smarthost)
-    problems.add(check_smarthost_exists(config, file, "delivery.smarthost", config.delivery.smarthost));
+  if (const toml::node* named = root["delivery"]["smarthost"].node();
+      named != nullptr && config.delivery.mode == delivery::Mode::Smarthost &&
+      !config.delivery.smarthost.empty())
+    problems.add(check_smarthost_exists(config, place_of(file, *named), "delivery.smarthost",
+                                        config.delivery.smarthost));
   return problems.outcome();
 }
 
@@ -135,7 +139,8 @@ Result<delivery::RouteRule> read_route(const toml::node& entry, const Config& co
   if (const Result<> valid = rule.validate(); !valid)
     return error_at(file, *table, "[[route]] " + valid.error().detail);
   if (rule.action == delivery::RouteAction::Smarthost)
-    POSTERN_CHECK(check_smarthost_exists(config, file, "[[route]] smarthost", rule.smarthost));
+    POSTERN_CHECK(
+        check_smarthost_exists(config, place_of(file, *table), "[[route]] smarthost", rule.smarthost));
   return rule;
 }
 
