@@ -78,7 +78,8 @@ def test_a_frozen_account_stays_frozen_over_a_restart(waiting):
     waiting.stop()
     assert len(waiting.cli_json("queue", "frozen")) == 1
     waiting.start()
-    waiting.cli("queue", "retry", "--all")
+    refused = waiting.cli("queue", "retry", "--all", ok=False)
+    assert refused.returncode == 1 and "a password that was stolen" in refused.stderr
     listed = waiting.cli_json("queue", "ls")
     assert all(m["account_held"] and m["recipients"][0]["state"] == "held" for m in listed)
     waiting.cli("queue", "thaw", ADDRESS)
