@@ -17,8 +17,8 @@ enum class Backend { Auto, None, Ufw, Firewalld, Nftables, Iptables };
 struct FirewallFacts {
   bool root = false;
   bool ufw_active = false;
-  bool ufw_has_v6 = true;   ///< IPV6 in /etc/default/ufw; without it ufw shuts IPv6 and has no rules for it
-  std::string ufw_rules;    ///< `ufw show added`
+  bool ufw_has_v6 = true;  ///< IPV6 in /etc/default/ufw; without it ufw shuts IPv6 and has no rules for it
+  std::string ufw_rules;   ///< `ufw show added`
   bool firewalld_running = false;
   std::string
       interface;  ///< with the default route; with --zone the zone's first; known where firewalld runs

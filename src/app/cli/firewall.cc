@@ -249,7 +249,8 @@ std::vector<Command> undo_commands(const probe::OpenedPort& opened, const probe:
   if (opened.backend == "firewalld") return opened.undo;
   // By its comment: a rule for the same port that somebody made since is theirs.
   if (opened.backend == "ufw")
-    return facts.ufw_rules.find('\'' + opened.comment + '\'') == std::string::npos ? std::vector<Command>() : opened.undo;
+    return facts.ufw_rules.find('\'' + opened.comment + '\'') == std::string::npos ? std::vector<Command>()
+                                                                                   : opened.undo;
   std::vector<Command> out = probe::nft_deletions(facts.nft_json, opened.comment);
   for (const Command& command : opened.undo) {
     if (command.empty()) continue;

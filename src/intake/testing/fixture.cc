@@ -12,7 +12,8 @@ namespace {
 using accounts::AccountClass;
 // crypt(3) of "secret"; nobody logs in here.
 constexpr const char* kHash =
-    "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoEOfaS35inz1";
+    "$6$rounds=1000$saltsalt$Z/J9iYO1iE9xnr8JPQL57ZWsVRtVjrUv3CiWc/wKWseqXgSqn3HFYJ/"
+    "Ng7YXa8XlLj.wpdAwHOJJzuGFqBBRa0";
 
 const std::string& key_pem() {
   static const std::string pem = dkim::SigningKey::generate(2048)->pem();
