@@ -93,4 +93,5 @@ def test_a_deep_queue_starts_in_seconds_and_costs_no_memory(make_postern, make_h
     print(f"\n{RECIPIENTS} recipients: start {took:.1f} s, {deep // MIB} MiB (empty queue: {empty // MIB} MiB)")
     assert groups[0]["recipients"] == RECIPIENTS // DOMAINS
     assert took < 15
-    assert deep < empty + 150 * MIB and deep - empty < RECIPIENTS * 100
+    # Memory grows with the flows that wait (an account's mail in a domain), not with the mail.
+    assert deep < empty + 150 * MIB and deep - empty < DOMAINS * 600
