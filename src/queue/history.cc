@@ -1,10 +1,10 @@
 #include "queue/history.h"
 
 #include "base/log.h"
+#include "store/set_aside.h"
 #include "store/sqlite.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 namespace postern::queue {
@@ -49,17 +49,8 @@ History::~History() {
 }
 
 Result<std::unique_ptr<History>> History::open(const std::string& path) {
-  Result<std::unique_ptr<History>> history = open_file(path);
-  if (history || history.error().code != Errc::Corrupt) return history;
-  // Mail does not depend on it: a new one begins, and the damaged one stays for whoever can read it.
-  const std::string aside =
-      path + ".damaged-" + std::to_string(SystemClock().now().time_since_epoch().count());
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    std::error_code missing;  // only the first has to exist
-    std::filesystem::rename(path + suffix, aside + suffix, missing);
-  }
-  log::Event(log::Level::Error, "history.set_aside").with("as", aside).with("why", history.error().detail);
-  return open_file(path);
+  return store::open_or_begin_again(path, "what became of mail until now is not known to trace any more",
+                                    open_file);
 }
 
 Result<std::unique_ptr<History>> History::open_file(const std::string& path) {
