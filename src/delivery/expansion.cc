@@ -3,7 +3,6 @@
 #include "smtp/ascii.h"
 
 #include <algorithm>
-#include <cctype>
 #include <deque>
 #include <set>
 #include <utility>
@@ -11,13 +10,9 @@
 namespace postern::delivery {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
+std::string domain_of(std::string_view address) {
+  return smtp::to_lower(address.substr(address.rfind('@') + 1));
 }
-
-std::string domain_of(std::string_view address) { return lower(address.substr(address.rfind('@') + 1)); }
 
 queue::NewMessage message_to(const queue::Lease& lease, const smtp::Recipient& alias,
                              const std::vector<std::string>& members) {
@@ -52,7 +47,7 @@ std::vector<std::string> members_behind(const RouteTable& routes, std::string_vi
   while (!open.empty() && members.size() < Expander::kMaxMembers) {
     const std::string address = std::move(open.front());
     open.pop_front();
-    if (!met.insert(lower(address)).second) continue;
+    if (!met.insert(smtp::to_lower(address)).second) continue;
     const RouteChoice& choice = routes.choose(sender, address, domain_of(address));
     if (choice.action == RouteAction::Expand) {
       open.insert(open.end(), choice.members.begin(), choice.members.end());

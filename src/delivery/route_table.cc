@@ -2,18 +2,12 @@
 
 #include "delivery/secret_file.h"
 #include "smtp/address_grammar.h"
+#include "smtp/ascii.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace postern::delivery {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 
 /// `pattern` is "example.net", "*.example.net", "user@example.net" or "<>"; all arguments in lower case.
 bool fits(std::string_view pattern, std::string_view address, std::string_view domain) {
@@ -90,7 +84,7 @@ Result<> read_password(const RouteRule& rule, Egress& egress) {
 
 std::vector<std::string> all_lower(const std::vector<std::string>& texts) {
   std::vector<std::string> out;
-  for (const std::string& text : texts) out.push_back(lower(text));
+  for (const std::string& text : texts) out.push_back(smtp::to_lower(text));
   return out;
 }
 
@@ -156,8 +150,8 @@ Result<RouteTable> RouteTable::make(const std::vector<RouteRule>& rules, RouteCh
 const RouteChoice& RouteTable::choose(std::string_view sender, std::string_view recipient,
                                       std::string_view domain) const {
   if (entries_.empty()) return otherwise_;
-  const std::string from = lower(sender);
-  const std::string to = lower(recipient);
+  const std::string from = smtp::to_lower(sender);
+  const std::string to = smtp::to_lower(recipient);
   const auto entry = std::ranges::find_if(entries_, [&](const Entry& e) {
     return one_fits(e.to, to, domain) && one_fits(e.from, from, domain_of(from));
   });
